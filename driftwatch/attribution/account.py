@@ -1,0 +1,224 @@
+"""From a living incident to its record: findings, causes, who was hit, what stayed green, and what to draw."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+
+from driftwatch.attribution.causes import find_causes
+from driftwatch.attribution.health import Rule, evaluate, silent
+from driftwatch.attribution.scene import Scene
+from driftwatch.attribution.segments import segments_of
+from driftwatch.detectors import Shift
+from driftwatch.events.signals import BY_NAME, Signal
+from driftwatch.incidents.life import Alarm, Life, severity_of
+from driftwatch.incidents.models import Cause, Chart, Finding, Incident, Line, Mark
+from driftwatch.statistics.buckets import Floats
+
+_REFERENCE_TICKS = 720  # healthy ticks that causes are compared with
+_CHART_TICKS = 60  # drawn before the onset
+_CHART_POINTS = 240
+_DRAWN_CAUSES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Ticks as times."""
+
+    width: float
+    lateness: float
+
+    def at(self, tick: int) -> datetime:
+        """Beginning of a tick."""
+        return datetime.fromtimestamp(tick * self.width, UTC)
+
+    def known(self, tick: int) -> datetime:
+        """When a tick is final, and so known: one lateness window after its end."""
+        return datetime.fromtimestamp((tick + 1) * self.width + self.lateness, UTC)
+
+
+Again = Callable[[Alarm, int], Alarm]
+"""An alarm with what has come until a later tick."""
+
+
+def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last: int) -> Incident:
+    """The incident as it is known at tick ``last``.
+
+    Parameters
+    ----------
+    life
+        The living incident.
+    scene
+        What is known around it.
+    checks
+        Health checks.
+    again
+        Measures an alarm's move again, with what has come since.
+    """
+    clock = Clock(scene.width, scene.config.ticks.lateness_s)
+    until = life.recovered if life.recovered is not None else last
+    alarms = [again(alarm, until) for alarm in life.alarms.values()]
+    findings = sorted((_finding(a, scene, clock, until) for a in alarms), key=_weight, reverse=True)
+    lead = again(life.lead, until)
+    first = max(lead.shift.onset - _REFERENCE_TICKS, _oldest(scene, lead.stream, lead.signal))
+    causes = _causes(lead, scene, first, until)
+    health = evaluate(checks, scene.series, first, lead.shift.onset, until, _extra(scene, lead.stream, first, until))
+    finding = next(f for f in findings if (f.stream, f.signal) == (lead.stream, lead.signal))
+    life.seq += 1
+    return Incident(
+        id=life.id,
+        seq=life.seq,
+        status=life.status,
+        transition="open" if life.seq == 1 else "resolve" if life.status == "resolved" else "update",
+        kind=life.kind,
+        severity=severity_of(life.kind, finding.change, BY_NAME[lead.signal].shape == "share", scene.config),
+        stream=life.stream,
+        opened_at=clock.known(life.opened),
+        onset=clock.at(lead.shift.onset),
+        onset_interval=(clock.at(lead.shift.onset_low), clock.at(lead.shift.onset_high + 1)),
+        updated_at=clock.known(last),
+        resolved_at=None if life.resolved is None else clock.known(life.resolved),
+        findings=tuple(findings),
+        causes=causes,
+        silent=silent(health),
+        health=health,
+        segments=segments_of(scene, lead, first, until),
+        markers=_marks(scene, clock, lead.shift.onset, until),
+        notes=_notes(scene, causes),
+        chart=_chart(findings, causes, scene, first, lead, last),
+    )
+
+
+def _weight(finding: Finding) -> tuple[bool, float]:
+    return (not BY_NAME[finding.signal].workload, finding.evidence)
+
+
+def _oldest(scene: Scene, stream: str, signal: str) -> int:
+    pieces = scene.histories[stream].observed.get(signal, [])
+    return int(pieces[0].tick[0]) if pieces else 0
+
+
+def _finding(alarm: Alarm, scene: Scene, clock: Clock, last: int) -> Finding:
+    signal, shift = BY_NAME[alarm.signal], alarm.shift
+    _, raw, total = scene.histories[alarm.stream].signal(alarm.signal, shift.onset, last)
+    before, after, change, interval = _sizes(signal, shift, raw, total, scene.width)
+    return Finding(
+        signal=alarm.signal,
+        stream=alarm.stream,
+        direction="up" if shift.size > 0 else "down",
+        unit=signal.unit,
+        before=before,
+        after=after,
+        change=change,
+        interval=interval,
+        evidence=shift.log_e / math.log(10.0),
+        onset=clock.at(shift.onset),
+        requests=shift.count,
+    )
+
+
+def _sizes(
+    signal: Signal, shift: Shift, raw: Floats, total: Floats, width: float
+) -> tuple[float, float, float, tuple[float, float]]:
+    """Before, after, change and its interval, in the user's units."""
+    room = 1.96 * shift.error
+    if signal.shape == "share":
+        after = float(np.nansum(raw * total) / max(total.sum(), 1.0))
+        return after - shift.size, after, shift.size, (shift.size - room, shift.size + room)
+    typical = float(np.nanmedian(raw)) if np.isfinite(raw).any() else shift.reference + shift.size
+    after, before = (_plain(signal, x, width) for x in (typical, typical - shift.size))
+    return before, after, math.expm1(shift.size), (math.expm1(shift.size - room), math.expm1(shift.size + room))
+
+
+def _plain(signal: Signal, log_value: float, width: float) -> float:
+    """A log value in the signal's unit: tokens were counted as ln(1 + n), rates as ln(n + 1/2) a tick."""
+    if signal.shape == "size":
+        return math.expm1(log_value)
+    return max(math.exp(log_value) - 0.5, 0.0) / width if signal.shape == "rate" else math.exp(log_value)
+
+
+def _excess(alarm: Alarm, scene: Scene, first: int, last: int) -> Floats:
+    value, raw, _ = scene.histories[alarm.stream].signal(alarm.signal, first, last)
+    share = BY_NAME[alarm.signal].shape == "share"
+    return np.asarray((raw if share else value) - alarm.shift.reference)
+
+
+def _causes(lead: Alarm, scene: Scene, first: int, last: int) -> tuple[Cause, ...]:
+    if BY_NAME[lead.signal].workload:
+        return ()  # users did it: there is no cause to look for in the engine
+    shift = lead.shift
+    return find_causes(
+        _excess(lead, scene, first, last),
+        shift.onset - first,
+        scene.candidates(lead.stream, first, last),
+        scene.events(first, last),
+        tick_s=scene.width,
+        settings=scene.config.attribution,
+        seed=zlib.crc32(f"{lead.stream}|{lead.signal}|{shift.onset}".encode()),
+        signal=lead.signal,
+        onset_interval=(shift.onset_low - first, shift.onset_high - first),
+    )
+
+
+def _extra(scene: Scene, stream: str, first: int, last: int) -> dict[str, Floats]:
+    """What the requests themselves say for the health checks."""
+    share = scene.histories[stream].signal("error_share", first, last)[1]
+    return {"error_share": share}
+
+
+def _marks(scene: Scene, clock: Clock, onset: int, last: int) -> tuple[Mark, ...]:
+    return tuple(
+        Mark(at=clock.at(onset - _CHART_TICKS + e.at_tick), kind=e.kind, text=e.text)
+        for e in scene.events(onset - _CHART_TICKS, last)
+    )
+
+
+def _notes(scene: Scene, causes: Sequence[Cause]) -> tuple[str, ...]:
+    measured = {series.name for series in scene.series.ids()}
+    notes = []
+    if not measured & {"kv_cache_usage", "preemptions"}:
+        notes.append("neither KV cache use nor preemptions were measured: memory pressure can be neither blamed nor ruled out")
+    if not any(c.tier == "supported" for c in causes):
+        notes.append("no cause passed its tests: what is named is consistent with the change, no more")
+    return tuple(notes)
+
+
+def _chart(findings: Sequence[Finding], causes: Sequence[Cause], scene: Scene, first: int, lead: Alarm, last: int) -> Chart:
+    """Signals over what was expected, and the candidate causes, thinned to what a screen can show."""
+    first = max(first, lead.shift.onset - _CHART_TICKS)
+    step = max(1, math.ceil((last - first + 1) / _CHART_POINTS))
+    lines = [_signal_line(f, scene, first, last, step) for f in findings if f.stream == lead.stream]
+    named = [c for c in causes if c.tier != "ruled_out" and c.role != "event"][:_DRAWN_CAUSES]
+    candidates = {(c.name, tuple(sorted(c.scope.items()))): c for c in scene.candidates(lead.stream, first, last)}
+    for cause in named:
+        drawn = candidates.get((cause.name, tuple(sorted(cause.scope.items()))))
+        if drawn is not None:
+            title = cause.name + "".join(f" {k}={v}" for k, v in cause.scope.items())
+            lines.append(Line(name=title, unit=drawn.unit, role=drawn.role, value=_thin(drawn.values, step)))
+    time = tuple(float(t) * scene.width for t in range(first, last + 1, step))
+    return Chart(time=time, lines=tuple(lines))
+
+
+def _signal_line(finding: Finding, scene: Scene, first: int, last: int, step: int) -> Line:
+    signal = BY_NAME[finding.signal]
+    value, raw, total = scene.histories[finding.stream].signal(finding.signal, first, last)
+    if signal.shape == "share":
+        return Line(name=signal.name, unit=signal.unit, role="signal", value=_thin(raw, step), expected=())
+    shown, expected = _thin(raw, step), _thin(raw - value, step)
+    plain = [[None if x is None else _plain(signal, x, scene.width) for x in line] for line in (shown, expected)]
+    conditional = bool(signal.given)
+    return Line(
+        name=signal.name, unit=signal.unit, role="signal", value=tuple(plain[0]), expected=tuple(plain[1]) if conditional else ()
+    )
+
+
+def _thin(values: Floats, step: int) -> tuple[float | None, ...]:
+    padded = np.concatenate([values, np.full(-len(values) % step, np.nan)]).reshape(-1, step)
+    some = np.isfinite(padded)
+    mean = np.where(some, padded, 0.0).sum(axis=1) / np.maximum(some.sum(axis=1), 1)
+    return tuple(round(float(m), 6) if ok else None for m, ok in zip(mean, some.any(axis=1), strict=True))

@@ -1,0 +1,93 @@
+"""What one stream did, kept for as long as an explanation may need it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from driftwatch.baseline import Judged, Observed, SegmentSums
+from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.ticks import Ticks
+
+
+@dataclass(slots=True)
+class StreamHistory:
+    """Judged signals, segments and flows of one stream by tick.
+
+    Parameters
+    ----------
+    observed, segments
+        Pieces by signal, in order of time.
+    flows
+        What began and ended, piece by piece; a tick may recur, for long requests are known late.
+    """
+
+    observed: dict[str, list[Observed]] = field(default_factory=dict)
+    segments: dict[str, list[SegmentSums]] = field(default_factory=dict)
+    flows: list[Ticks] = field(default_factory=list)
+
+    def add(self, judged: Judged) -> None:
+        """Keep judged ticks."""
+        for name, seen in judged.tracks.items():
+            self.observed.setdefault(name, []).append(seen)
+        for name, sums in judged.segments.items():
+            self.segments.setdefault(name, []).append(sums)
+
+    def add_flow(self, ticks: Ticks) -> None:
+        """Keep what began and what ended."""
+        if len(ticks.flow_tick):
+            self.flows.append(ticks)
+
+    def trim(self, before: int) -> None:
+        """Forget what lies before this tick."""
+        self.observed = {k: [p for p in v if len(p.tick) and p.tick[-1] >= before] for k, v in self.observed.items()}
+        self.segments = {k: [p for p in v if len(p.tick) and p.tick[-1] >= before] for k, v in self.segments.items()}
+        self.flows = [p for p in self.flows if p.flow_known[-1] >= before]
+
+    def signal(self, name: str, first: int, last: int) -> tuple[Floats, Floats, Floats]:
+        """One signal in each tick of ``[first, last]``: value, raw value and requests; NaN (0 requests) where there is none."""
+        value, raw, total = (np.full(last - first + 1, fill) for fill in (np.nan, np.nan, 0.0))
+        for piece in self.observed.get(name, []):
+            rows = (piece.tick >= first) & (piece.tick <= last)
+            at = piece.tick[rows] - first
+            value[at], raw[at], total[at] = piece.value[rows], piece.raw[rows], piece.total[rows]
+        return value, raw, total
+
+    def segment_sums(self, name: str, first: int, last: int) -> SegmentSums:
+        """One signal's sums by tick and segment in ``[first, last]``."""
+        pieces = self.segments.get(name, [])
+        columns = [[getattr(p, c)[(p.tick >= first) & (p.tick <= last)] for p in pieces] for c in _COLUMNS]
+        joined = [np.concatenate(c) if c else np.empty(0) for c in columns]
+        return SegmentSums(joined[0].astype(np.int64), joined[1].astype(np.int64), *joined[2:])
+
+    def segment_numbers(self) -> list[int]:
+        """Segments that ever had traffic here."""
+        return sorted({int(s) for piece in self.flows for s in np.unique(piece.flow_segment)})
+
+    def flow(self, first: int, last: int, segments: list[int] | None = None) -> tuple[Floats, Floats, Floats]:
+        """In each tick of ``[first, last]``: requests begun, tokens they brought, and tokens held at its end.
+
+        Parameters
+        ----------
+        segments
+            Only these; all if None.
+        """
+        n = last - first + 1
+        begun, brought, change = np.zeros(n), np.zeros(n), np.zeros(n)
+        held = 0.0
+        for piece in self.flows:
+            rows: Ints = np.flatnonzero(piece.flow_known <= last)
+            if segments is not None:
+                rows = rows[np.isin(piece.flow_segment[rows], segments)]
+            net = (piece.started_tokens - piece.ended_tokens)[rows]
+            inside = piece.flow_tick[rows] >= first
+            held += float(net[~inside].sum())
+            at = piece.flow_tick[rows[inside]] - first
+            np.add.at(begun, at, piece.started[rows[inside]])
+            np.add.at(brought, at, piece.started_tokens[rows[inside]])
+            np.add.at(change, at, net[inside])
+        return begun, brought, np.maximum(held + np.cumsum(change), 0.0)
+
+
+_COLUMNS = ("tick", "segment", "count", "total", "squares", "raw")

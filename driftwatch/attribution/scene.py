@@ -1,0 +1,124 @@
+"""Everything that may speak for or against a cause, as one list of candidates on the incident's own ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from driftwatch.attribution.candidates import Candidate, Event
+from driftwatch.attribution.history import StreamHistory
+from driftwatch.config import Config
+from driftwatch.events.catalogue import BY_NAME as SERIES
+from driftwatch.events.catalogue import RATIOS
+from driftwatch.events.columns import Markers
+from driftwatch.statistics.buckets import Floats
+from driftwatch.ticks import Names
+from driftwatch.ticks.series import SeriesStore
+
+_RATIO = {ratio.name: ratio for ratio in RATIOS}
+_MOST_SEGMENTS = 8  # values of one label that are looked at: those with the most tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is known around an incident.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    histories
+        By stream title.
+    labels
+        The labels of each stream, by title.
+    segments
+        Numbers of segments.
+    series
+        Metrics.
+    markers
+        What people and deploy systems did.
+    """
+
+    config: Config
+    histories: Mapping[str, StreamHistory]
+    labels: Mapping[str, Mapping[str, str]]
+    segments: Names
+    series: SeriesStore
+    markers: Markers
+
+    @property
+    def width(self) -> float:
+        """Width of a tick, in seconds."""
+        return self.config.ticks.width_s
+
+    def events(self, first: int, last: int) -> list[Event]:
+        """Markers between two ticks, counted from the first."""
+        tick = np.floor(self.markers.at / self.width).astype(np.int64)
+        return [
+            Event(int(tick[k] - first), self.markers.kind[k], self.markers.text[k], self.markers.labels[k])
+            for k in np.flatnonzero((tick >= first) & (tick <= last))
+        ]
+
+    def candidates(self, stream: str, first: int, last: int) -> list[Candidate]:
+        """All that may explain what this stream felt."""
+        return [*self._traffic(stream, first, last), *self._measured(first, last)]
+
+    def _traffic(self, stream: str, first: int, last: int) -> list[Candidate]:
+        """What users did: this stream's requests, each part of them, and the other streams'."""
+        found: list[Candidate] = []
+        for title, history in self.histories.items():
+            scope = {} if title == stream else dict(self.labels[title])
+            found += self._flow(history, first, last, None, scope)
+            for label in self.segments.labels:
+                for value, numbers in self._values(history, label).items():
+                    found += self._flow(history, first, last, numbers, scope | {label: value})
+        found += self._lengths(stream, first, last)
+        return found
+
+    def _values(self, history: StreamHistory, label: str) -> dict[str, list[int]]:
+        """Segments by value of one label, if it has several values."""
+        values: dict[str, list[int]] = {}
+        for number in history.segment_numbers():
+            value = self.segments.where(number).get(label)
+            if value is not None:
+                values.setdefault(value, []).append(number)
+        return dict(list(values.items())[:_MOST_SEGMENTS]) if len(values) > 1 else {}
+
+    def _flow(
+        self, history: StreamHistory, first: int, last: int, segments: list[int] | None, scope: dict[str, str]
+    ) -> list[Candidate]:
+        begun, brought, held = history.flow(first, last, segments)
+        if not begun.any():
+            return []
+        offered = Candidate("traffic", "exogenous", brought / self.width, "tokens/s", scope=scope)
+        return [offered, Candidate("held_tokens", "exogenous", held, "tokens", scope=scope)]
+
+    def _lengths(self, stream: str, first: int, last: int) -> list[Candidate]:
+        raw = self.histories[stream].signal("prompt_length", first, last)[1]
+        return [Candidate("prompt_length", "exogenous", np.expm1(raw), "tokens")] if np.isfinite(raw).any() else []
+
+    def _measured(self, first: int, last: int) -> list[Candidate]:
+        """What the engine, the GPU and the host measured of themselves."""
+        found = []
+        for name in sorted({series.name for series in self.series.ids()}):
+            role = self.config.attribution.roles.get(name, _role(name))
+            if role not in ("exogenous", "mechanism", "symptom"):
+                continue
+            values = self.series.combined(name, first, last, until=last)
+            if np.isfinite(values).any():
+                found.append(_candidate(name, role, values))
+        return found
+
+
+def _role(name: str) -> str:
+    known = SERIES.get(name) or _RATIO.get(name)
+    return known.role if known is not None else "ignore"
+
+
+def _candidate(name: str, role: str, values: Floats) -> Candidate:
+    known = SERIES.get(name) or _RATIO.get(name)
+    unit, bad = (known.unit, known.bad) if known is not None else ("", "up")
+    ceiling = 1.0 if role == "mechanism" and unit == "share" and bad == "up" else None
+    return Candidate(name, role, values, unit, bad, ceiling=ceiling)  # type: ignore[arg-type]

@@ -1,0 +1,153 @@
+"""Which candidates moved with the incident, and which cannot have done harm whatever their correlation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from driftwatch.attribution.candidates import Family
+
+Floats = NDArray[np.float64]
+
+LATE_S = 60.0
+"""An onset estimate may be wrong by this much."""
+BLOCK_S = 30.0
+"""Series are compared as means over this long: sparse counts get a median, and slow scrapes count once."""
+LEAST_SHIFT = 2.0
+"""In robust standard deviations of those means."""
+HEADROOM = 0.7
+"""Something that can run out does no harm below this share of its ceiling."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How one member of a family moved at the onset.
+
+    Parameters
+    ----------
+    before, after
+        Medians, turned so that up is worse.
+    shift
+        Their difference, in robust standard deviations of the reference.
+    placebo
+        How often a stretch of the reference of the same length looks as bad: the p-value of a placebo in time.
+    """
+
+    before: float
+    after: float
+    shift: float
+    placebo: float
+
+    @property
+    def up(self) -> bool:
+        """Whether it moved in its bad direction, by more than it does in healthy times."""
+        return self.shift >= LEAST_SHIFT and self.placebo <= 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Screened:
+    """A family with how its members moved, and why it is out if it is."""
+
+    family: Family
+    members: tuple[Moved, ...]
+    out: str = ""
+
+    @property
+    def shift(self) -> float:
+        """The largest shift of its members."""
+        return max(moved.shift for moved in self.members)
+
+
+def screen(family: Family, onset: int, tick_s: float, late: int | None = None) -> Screened:
+    """Compare a family before and since the onset.
+
+    Parameters
+    ----------
+    family
+        The candidates of one chain.
+    onset
+        The first tick of the incident.
+    tick_s
+        Width of a tick.
+    late
+        The last tick at which a cause may have moved, None where the incident is too young to ask.
+    """
+    members = tuple(movement(values, onset, tick_s) for values in family.values)
+    return Screened(family, members, _objection(family, members, onset, tick_s, late))
+
+
+def movement(values: Floats, onset: int, tick_s: float) -> Moved:
+    """Robust shift of the median at the onset, and its placebo.
+
+    The reference ends a minute early and the comparison uses the last two thirds of the incident, so that an onset
+    that is wrong by a minute does little.
+
+    Examples
+    --------
+    >>> values = np.r_[np.sin(np.arange(120.0)), 5 + np.sin(np.arange(60.0))]
+    >>> movement(values, 120, 5.0).up
+    True
+    """
+    width = max(1, min(round(BLOCK_S / tick_s), len(values) - onset))
+    before = _means(values[: max(onset - round(LATE_S / tick_s), onset // 2)], width)
+    after = _means(values[onset + (len(values) - onset) // 3 :], width)
+    centre, level = float(np.median(before)), float(np.median(after))
+    everything = np.r_[before, after]
+    floor = 0.05 * float(np.ptp(everything)) + 1e-3 * float(np.abs(everything).max())
+    scale = max(1.4826 * float(np.median(np.abs(before - centre))), floor, 1e-300)
+    window = max(1, min(len(after), len(before) // 3))
+    elsewhere = np.median(sliding_window_view(before, window), axis=-1)
+    placebo = (1 + int((elsewhere >= level).sum())) / (1 + len(elsewhere))
+    return Moved(centre, level, (level - centre) / scale, placebo)
+
+
+def turning_point(values: Floats) -> int:
+    """The most likely tick of a single step up: the lowest point of the cumulative sum of deviations from the mean.
+
+    Examples
+    --------
+    >>> turning_point(np.r_[np.zeros(7), np.ones(5)])
+    7
+    """
+    return int(np.argmin(np.cumsum(values - values.mean()))) + 1
+
+
+def _means(values: Floats, width: int) -> Floats:
+    """Means over neighbouring blocks, counted from the end."""
+    width = min(width, len(values))
+    kept = len(values) // width * width
+    return np.asarray(values[len(values) - kept :].reshape(-1, width).mean(1))
+
+
+def _objection(family: Family, members: tuple[Moved, ...], onset: int, tick_s: float, late: int | None) -> str:
+    """Why the family cannot be the cause, or nothing."""
+    deciding = members[:1] if family.exogenous else members
+    most = max(deciding, key=lambda moved: moved.shift)
+    if most.shift <= -LEAST_SHIFT:
+        return f"it moved the other way, by {-most.shift:.1f} robust standard deviations"
+    if most.shift < LEAST_SHIFT:
+        return f"it did not move: a shift of {most.shift:.1f} robust standard deviations ({LEAST_SHIFT:.0f} are needed)"
+    if not any(moved.up for moved in deciding):
+        return f"it is as high in {most.placebo:.0%} of healthy stretches of the same length (placebo in time)"
+    if (fullest := _fullest(family, members, onset)) < HEADROOM:
+        return f"it had headroom: at most {fullest:.0%} of its ceiling, and it does no harm below {HEADROOM:.0%}"
+    return _too_late(family, members, onset, tick_s, late)
+
+
+def _fullest(family: Family, members: tuple[Moved, ...], onset: int) -> float:
+    """The 90% quantile of use on the worse side of the onset; 1.0 where another member acts, or nothing can run out."""
+    ceiling = family.head.ceiling
+    if ceiling is None or any(moved.up for moved in members[1:]):
+        return 1.0
+    use = np.abs(family.values[0])
+    return max(float(np.quantile(part, 0.9)) for part in (use[:onset], use[onset:])) / ceiling
+
+
+def _too_late(family: Family, members: tuple[Moved, ...], onset: int, tick_s: float, late: int | None) -> str:
+    if late is None:
+        return ""
+    turned = min(turning_point(v) for v, moved in zip(family.values, members, strict=True) if moved.up)
+    return f"it moved {(turned - onset) * tick_s:.0f} s after the onset" if turned > late else ""

@@ -1,0 +1,6 @@
+"""What is healthy, given the workload: learnt, with its range and its uncertainty, and refreshed while all is well."""
+
+from driftwatch.baseline.saved import Baseline
+from driftwatch.baseline.stream import Judged, Observed, SegmentSums, StreamBaseline
+
+__all__ = ["Baseline", "Judged", "Observed", "SegmentSums", "StreamBaseline"]

@@ -1,0 +1,127 @@
+"""The workload of a row of ticks as numbers that a regression can use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.statistics.buckets import CELLS, UNKNOWN_CELL, Floats, Ints
+from driftwatch.ticks.tick import TOKENS, Ticks
+
+FEATURES = ("one", "prompt", "output", "cached", "prompt_squared", "output_squared", "load")
+"""Columns of a design matrix: logs of token counts, their squares, and the log of the stream's own request rate."""
+_GIVEN = {
+    "prompt": ("prompt", "prompt_squared"),
+    "output": ("output", "output_squared"),
+    "cached": ("cached",),
+    "load": ("load",),
+}
+LOAD_SPAN = 6
+"""The load of a tick is the mean of the last 6, itself included: requests overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Rows of ticks with their workload.
+
+    Parameters
+    ----------
+    tick
+        Shape (n,).
+    logs
+        Shape (n, 3): mean ln(1 + tokens) of prompt, output and cached; NaN where not known.
+    cells
+        Shape (n, 3): workload cells.
+    load
+        Shape (n,): log of the stream's requests per tick.
+    requests
+        Shape (n,): completed requests.
+    """
+
+    tick: Ints
+    logs: Floats
+    cells: Ints
+    load: Floats
+    requests: Floats
+
+    def design(self, centre: Floats) -> Floats:
+        """Design matrix, shape (n, 7), centred; what is not known is taken as average.
+
+        Parameters
+        ----------
+        centre
+            Shape (4,): centre of prompt, output, cached and load.
+        """
+        logs = np.nan_to_num(self.logs - centre[:3])
+        load = self.load - centre[3]
+        return np.column_stack([np.ones(len(load)), logs, logs[:, :2] ** 2, load])
+
+
+def unpack(cell: Ints) -> Ints:
+    """Cells of prompt, output and cached tokens, shape (n, 3)."""
+    return np.stack([cell // CELLS**2, cell // CELLS % CELLS, cell % CELLS], axis=1)
+
+
+def workload_of(ticks: Ticks, load: Floats, first: int) -> Workload:
+    """Describe the rows of one stream's ticks; ``load[i]`` is the load of tick ``first + i``."""
+    cells = unpack(ticks.cell)
+    logs = np.where(cells == UNKNOWN_CELL, np.nan, ticks.mean_log_tokens())
+    return Workload(ticks.tick, logs, cells, load[ticks.tick - first], ticks.requests.astype(np.float64))
+
+
+def load_of(counts: Floats, before: Floats) -> Floats:
+    """Log load by tick, from requests per tick and those of the ticks before.
+
+    Examples
+    --------
+    >>> np.exp(load_of(np.array([12.0, 0.0]), np.empty(0))).round(2).tolist()
+    [12.5, 6.5]
+    """
+    padded = np.concatenate([np.full(LOAD_SPAN, np.nan), before, counts])[-(len(counts) + LOAD_SPAN - 1) :]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, LOAD_SPAN)
+    seen = (~np.isnan(windows)).sum(axis=1)
+    return np.asarray(np.log(np.nansum(windows, axis=1) / seen + 0.5))
+
+
+def used(given: tuple[str, ...]) -> NDArray[np.bool_]:
+    """Which features a signal is judged by, shape (7,)."""
+    names = {"one"}.union(*[_GIVEN[g] for g in given]) if given else {"one"}
+    return np.array([name in names for name in FEATURES])
+
+
+@dataclass(slots=True)
+class Seen:
+    """The range of workload that was learnt from, by token count.
+
+    Parameters
+    ----------
+    counts
+        Shape (3, 128): requests by cell of prompt, output and cached tokens.
+    """
+
+    counts: Floats
+
+    @classmethod
+    def nothing(cls) -> Seen:
+        """Nothing seen yet."""
+        return cls(np.zeros((len(TOKENS), CELLS)))
+
+    def add(self, cells: Ints, requests: Floats) -> None:
+        """Learn from these rows."""
+        for k in range(len(TOKENS)):
+            self.counts[k] += np.bincount(cells[:, k], weights=requests, minlength=CELLS)
+
+    def covers(self, cells: Ints) -> NDArray[np.bool_]:
+        """Which rows lie in the learnt range: all but half a percent at each end, and a cell more."""
+        inside = np.ones(len(cells), np.bool_)
+        for k, counts in enumerate(self.counts):
+            known = counts[:UNKNOWN_CELL]
+            share = np.cumsum(known) / max(known.sum(), 1.0)
+            low = int(np.searchsorted(share, 0.005)) - 1
+            high = int(np.searchsorted(share, 0.995)) + 1
+            unknown = cells[:, k] == UNKNOWN_CELL
+            within = (cells[:, k] >= low) & (cells[:, k] <= high) & bool(known.sum())
+            inside &= np.where(unknown, counts[UNKNOWN_CELL] > 0, within)
+        return inside

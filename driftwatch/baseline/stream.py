@@ -1,0 +1,323 @@
+"""One stream's baseline: it learns what is healthy given the workload, and says what it cannot explain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, workload_of
+from driftwatch.baseline.warmup import find_step, outages
+from driftwatch.baseline.workload import CONDITIONAL, WorkloadModel, by_tick, measured
+from driftwatch.config import Learning
+from driftwatch.events.signals import BY_NAME
+from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.ticks.tick import OUTCOMES, Ticks, merge
+
+_REFIT = 1.25  # solve again when there is this much more to learn from
+_STEP_SIGNALS = ("ttft", "itl", "latency")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One signal of one stream by tick, as the detectors take it.
+
+    Parameters
+    ----------
+    tick
+        Shape (n,): ticks that have a value.
+    value
+        Shape (n,): a location in log units (beyond what the workload explains), or a count of hits for a share.
+    total
+        Shape (n,): requests behind it.
+    raw
+        Shape (n,): location of the log value itself; for a share, the share.
+    """
+
+    tick: Ints
+    value: Floats
+    total: Floats
+    raw: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSums:
+    """Residuals of one signal by tick and segment.
+
+    Parameters
+    ----------
+    tick, segment
+        Shape (n,): keys.
+    count, total, squares
+        Shape (n,): requests, sum and sum of squares of their (bounded) residuals in log units.
+    raw
+        Shape (n,): sum of the log values.
+    """
+
+    tick: Ints
+    segment: Ints
+    count: Floats
+    total: Floats
+    squares: Floats
+    raw: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Ticks of one stream, judged.
+
+    Parameters
+    ----------
+    tracks
+        By signal.
+    segments
+        By signal that is judged given the workload.
+    requests
+        Requests by tick, over all ticks judged.
+    """
+
+    tracks: Mapping[str, Observed]
+    segments: Mapping[str, SegmentSums]
+    requests: Floats
+
+
+@dataclass(slots=True)
+class _Pending:
+    """Judged rows that may be learnt from once they are old enough."""
+
+    workload: Workload
+    ticks: Ticks
+
+
+@dataclass(slots=True)
+class StreamBaseline:
+    """What is healthy for one stream.
+
+    Parameters
+    ----------
+    settings
+        How much is needed before anything is judged.
+    margins
+        Indifference margins by signal, in log units or shares.
+    complete
+        Whether a tick without requests means that there were none (True for request rows; a histogram that is scraped
+        every 15 s says nothing about the ticks between).
+    """
+
+    settings: Learning
+    margins: Mapping[str, float]
+    complete: bool = True
+    models: dict[str, WorkloadModel] = field(default_factory=dict)
+    seen: Seen = field(default_factory=Seen.nothing)
+    centre: Floats = field(default_factory=lambda: np.zeros(4))
+    warmup: list[Ticks] = field(default_factory=list)
+    warmup_first: int | None = None
+    pending: list[_Pending] = field(default_factory=list)
+    counts: Floats = field(default_factory=lambda: np.empty(0))
+    learnt: float = 0.0
+    solved: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        """Whether anything can be judged."""
+        return bool(self.models) or self.solved > 0
+
+    def arrays(self) -> dict[str, Floats]:
+        """What was learnt, as plain arrays."""
+        found = {"seen": self.seen.counts, "centre": self.centre, "learnt": np.array([self.learnt, self.solved])}
+        for name, model in self.models.items():
+            found |= {f"model.{name}.{key}": value for key, value in model.arrays().items()}
+        return found
+
+    def restore(self, arrays: Mapping[str, Floats]) -> None:
+        """Take over what was learnt elsewhere."""
+        self.seen, self.centre = Seen(arrays["seen"].copy()), arrays["centre"]
+        self.learnt, self.solved = (float(x) for x in arrays["learnt"])
+        for name in CONDITIONAL:
+            prefix = f"model.{name}."
+            parts = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
+            if parts:
+                self.models[name] = WorkloadModel.of_arrays(parts)
+
+    @property
+    def progress(self) -> float:
+        """How far the learning is, 0 to 1."""
+        if self.ready:
+            return 1.0
+        ticks = len(np.unique(np.concatenate([t.tick for t in self.warmup]))) if self.warmup else 0
+        requests = sum(int(t.requests.sum()) for t in self.warmup)
+        return min(1.0, ticks / self.settings.min_ticks, requests / self.settings.min_requests)
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """Signals that this stream's events never measured, so that nothing can be said of them."""
+        return tuple(name for name in CONDITIONAL if self.ready and name not in self.models)
+
+    def collect(self, ticks: Ticks, first: int) -> None:
+        """Keep ticks of the warm-up."""
+        if self.warmup_first is None:
+            self.warmup_first = int(ticks.tick[0]) if len(ticks) else first
+        self.warmup.append(ticks)
+
+    def start(self, last: int) -> Judged | None:
+        """End the warm-up at this tick if enough was seen: fit, and judge the warm-up itself.
+
+        Returns
+        -------
+        The judged warm-up, for the detectors to learn from; None if it goes on.
+        """
+        if self.progress < 1.0 or self.warmup_first is None:
+            return None
+        ticks, first = merge(self.warmup), self.warmup_first
+        ticks = self._without_outages(ticks, first, last)
+        self._fit(ticks, first, last)
+        judged = self.judge(ticks, first, last)
+        changed = self._changed(judged)
+        if changed is not None and changed > first:
+            self._begin_again(ticks.between(changed, last), changed)
+            return None
+        self.warmup = []
+        self._absorb_all()
+        return judged
+
+    def _without_outages(self, ticks: Ticks, first: int, last: int) -> Ticks:
+        n = last - first + 1
+        requests = np.bincount(ticks.tick - first, weights=ticks.requests, minlength=n)
+        failed = np.bincount(ticks.tick - first, weights=ticks.outcomes[:, OUTCOMES.index("error_share")], minlength=n)
+        down = outages(requests, failed) if self.complete else np.zeros(n, np.bool_)
+        if not down.any():
+            return ticks
+        self.notes.append(f"warm-up: {int(down.sum())} ticks of an outage were left out of what was learnt")
+        up = np.flatnonzero(~down) + first
+        return merge([ticks.between(int(t), int(t)) for t in up])
+
+    def _changed(self, judged: Judged) -> int | None:
+        """The latest change inside the warm-up, if any."""
+        found = []
+        for signal in _STEP_SIGNALS:
+            track = judged.tracks.get(signal)
+            step = find_step(track.tick, track.value, self.margins[signal]) if track is not None else None
+            if step is not None:
+                found.append((step.tick, signal, step.size))
+        if not found:
+            return None
+        tick, signal, size = max(found)
+        self.notes.append(
+            f"warm-up: {BY_NAME[signal].title} changed by x{np.exp(size):.2f} inside it; which side is healthy is not known, "
+            "so learning began again after the change (give a healthy log with 'driftwatch fit' to judge it)"
+        )
+        return tick
+
+    def _begin_again(self, ticks: Ticks, first: int) -> None:
+        self.models, self.seen, self.pending, self.counts = {}, Seen.nothing(), [], np.empty(0)
+        self.learnt = self.solved = 0.0
+        self.warmup, self.warmup_first = [ticks], first
+
+    def _fit(self, ticks: Ticks, first: int, last: int) -> None:
+        workload = self._workload(ticks, first, last, np.empty(0))
+        n = np.maximum(workload.requests, 0)
+        logs = np.where(np.isnan(workload.logs), 0.0, workload.logs)
+        known = ~np.isnan(workload.logs) * n[:, None]
+        self.centre = np.append((logs * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1e-9), np.average(workload.load, weights=n + 1e-9))
+        design = workload.design(self.centre)
+        per_tick = float(n.sum() / max(len(np.unique(ticks.tick)), 1))
+        for signal in CONDITIONAL:
+            values = measured(signal, ticks, workload)
+            if values.count.sum() >= self.settings.min_requests / 2:
+                self.models[signal] = WorkloadModel.fit(signal, design, values, per_tick)
+        self.seen.add(workload.cells, workload.requests)
+        self.solved = float(n.sum())
+
+    def _workload(self, ticks: Ticks, first: int, last: int, before: Floats) -> Workload:
+        counts = np.bincount(ticks.tick - first, weights=ticks.requests, minlength=last - first + 1)
+        if not self.complete:
+            counts[counts == 0] = np.nan
+        return workload_of(ticks, load_of(counts, before), first)
+
+    def judge(self, ticks: Ticks, first: int, last: int) -> Judged:
+        """Say what the workload does not explain, tick by tick.
+
+        Parameters
+        ----------
+        ticks
+            This stream's part of the ticks ``first`` to ``last``, which follow those judged before.
+        """
+        n = last - first + 1
+        workload = self._workload(ticks, first, last, self.counts)
+        design = workload.design(self.centre)
+        inside = self.seen.covers(workload.cells)
+        requests = np.bincount(ticks.tick - first, weights=ticks.requests, minlength=n)
+        tracks: dict[str, Observed] = {}
+        segments: dict[str, SegmentSums] = {}
+        for signal, model in self.models.items():
+            values = measured(signal, ticks, workload)
+            residual = model.residual(design, values)
+            kept = inside[values.row]
+            row, count = values.row[kept], values.count[kept]
+            residual, raw = residual[kept], values.value[kept]
+            tick, value, total = by_tick(ticks.tick[row], residual, count, first, n)
+            tracks[signal] = Observed(tick, value, total, by_tick(ticks.tick[row], raw, count, first, n)[1])
+            segments[signal] = _by_segment(ticks, row, residual, raw, count, model.scale)
+        tracks |= self._shares(ticks, inside, first, n) | self._traffic(workload, requests, first)
+        self.counts = np.concatenate([self.counts, requests])[-(LOAD_SPAN - 1) :]
+        self.pending.append(_Pending(workload, ticks))
+        return Judged(tracks, segments, requests)
+
+    def _shares(self, ticks: Ticks, inside: np.ndarray[tuple[int], np.dtype[np.bool_]], first: int, n: int) -> dict[str, Observed]:
+        hits = dict(zip(OUTCOMES, ticks.outcomes.T, strict=True)) | {"novel_share": ticks.requests * ~inside}
+        position = ticks.tick - first
+        total = np.bincount(position, weights=ticks.requests, minlength=n)
+        some = np.flatnonzero(total > 0)
+        tracks = {}
+        for name, count in hits.items():
+            summed = np.bincount(position, weights=count, minlength=n)[some]
+            tracks[name] = Observed(some + first, summed, total[some], summed / total[some])
+        return tracks
+
+    def _traffic(self, workload: Workload, requests: Floats, first: int) -> dict[str, Observed]:
+        some = np.arange(len(requests)) if self.complete else np.flatnonzero(requests > 0)
+        rate = np.log(requests[some] + 0.5)
+        tracks = {"traffic": Observed(some + first, rate, requests[some], rate)}
+        known = np.flatnonzero(~np.isnan(workload.logs[:, 0]))
+        if len(known):
+            value = workload.logs[known, 0]
+            found = by_tick(workload.tick[known], value, workload.requests[known], first, len(requests))
+            tracks["prompt_length"] = Observed(*found, found[1])
+        return tracks
+
+    def learn(self, before: int, skip: tuple[int, int] | None) -> None:
+        """Take what was judged before this tick as healthy, but for the ticks in ``skip``."""
+        ripe = [p for p in self.pending if len(p.workload.tick) == 0 or p.workload.tick[-1] < before]
+        self.pending = self.pending[len(ripe) :]
+        for part in ripe:
+            if skip is None or not len(part.workload.tick) or part.workload.tick[-1] < skip[0] or part.workload.tick[0] > skip[1]:
+                self._absorb(part)
+        if self.learnt >= self.solved * _REFIT:
+            for model in self.models.values():
+                model.refit()
+            self.solved = self.learnt
+
+    def _absorb_all(self) -> None:
+        """The warm-up was fitted already: only count it."""
+        self.learnt = self.solved
+        self.pending = []
+
+    def _absorb(self, part: _Pending) -> None:
+        design = part.workload.design(self.centre)
+        for signal, model in self.models.items():
+            model.absorb(design, measured(signal, part.ticks, part.workload))
+        self.seen.add(part.workload.cells, part.workload.requests)
+        self.learnt += float(part.workload.requests.sum())
+
+
+def _by_segment(ticks: Ticks, row: Ints, residual: Floats, raw: Floats, count: Floats, scale: float) -> SegmentSums:
+    """Sums by tick and segment; residuals are bounded so that one request cannot make a segment."""
+    bound = max(8.0 * scale, 3.0)
+    residual = np.clip(residual, -bound, bound)
+    tick, segment = ticks.tick[row], ticks.segment[row]
+    width = int(segment.max()) + 1 if len(segment) else 1
+    keys, group = np.unique(tick * width + segment, return_inverse=True)
+    sums = [np.bincount(group, weights=count * x, minlength=len(keys)) for x in (np.ones_like(residual), residual, residual**2, raw)]
+    return SegmentSums(keys // width, keys % width, *sums)

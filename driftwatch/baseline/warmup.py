@@ -1,0 +1,93 @@
+"""A warm-up that is not healthy itself: a change or an outage in it is recognised, and said."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.statistics.robust import spread
+from driftwatch.statistics.whitening import long_run_variance
+
+_P_VALUE = 0.001
+_EDGE = 8  # ticks at either end where a step cannot be told from noise
+_EMPTY_RUN = 6  # ticks without requests that make an outage
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A change inside the warm-up: the first changed tick, and by how much (log units)."""
+
+    tick: int
+    size: float
+    p_value: float
+
+
+def find_step(tick: Ints, value: Floats, margin: float) -> Step | None:
+    """Look for one step in a warm-up.
+
+    A cumulative-sum test whose variance is the long-run variance around the fitted step, so that neither autocorrelation
+    makes a step nor a step hides in its own variance. Only steps of more than twice the margin and of three standard
+    deviations of a tick count: a short warm-up says too little about its own slow swings for less.
+
+    Parameters
+    ----------
+    tick, value
+        Shape (n,): the signal's location by tick.
+    margin
+        Indifference margin in the same unit.
+
+    References
+    ----------
+    Ploberger & Krämer (1992), "The CUSUM test with OLS residuals", Econometrica 60; Aue & Horváth (2013), "Structural
+    breaks in time series", J. Time Series Analysis 34, section 2 (long-run variance under the alternative).
+
+    Examples
+    --------
+    >>> value = np.concatenate([np.zeros(40), np.ones(40)]) + np.random.default_rng(0).normal(0, 0.2, 80)
+    >>> find_step(np.arange(80), value, 0.1).tick
+    40
+    >>> find_step(np.arange(40), value[:40], 0.1) is None
+    True
+    """
+    n = len(value)
+    if n < 4 * _EDGE:
+        return None
+    excursion = np.cumsum(value - value.mean())
+    inner = np.abs(excursion[_EDGE - 1 : n - _EDGE])
+    split = int(np.argmax(inner)) + _EDGE
+    size = float(np.median(value[split:]) - np.median(value[:split]))
+    around = np.concatenate([value[:split] - value[:split].mean(), value[split:] - value[split:].mean()])
+    statistic = float(inner.max()) / math.sqrt(n * max(long_run_variance(around), 1e-12))
+    p_value = min(1.0, 2.0 * sum((-1) ** (k + 1) * math.exp(-2.0 * k * k * statistic**2) for k in range(1, 6)))
+    if p_value > _P_VALUE or abs(size) < max(2.0 * margin, 3.0 * spread(around)):
+        return None
+    return Step(int(tick[split]), size, p_value)
+
+
+def outages(requests: Floats, failed: Floats) -> NDArray[np.bool_]:
+    """Ticks of a warm-up in which the service was down: nothing came through, or most of it failed.
+
+    Parameters
+    ----------
+    requests, failed
+        Shape (n,): requests, and failed ones, of consecutive ticks.
+
+    Examples
+    --------
+    >>> requests = np.array([9.0] * 10 + [0.0] * 6 + [9.0] * 4)
+    >>> outages(requests, np.zeros(20)).nonzero()[0].tolist()
+    [10, 11, 12, 13, 14, 15]
+    """
+    down = failed > 0.5 * np.maximum(requests, 1.0)
+    if np.median(requests) < 3:  # sparse traffic: an empty tick says nothing
+        return down
+    empty = np.concatenate([[0], (requests == 0).astype(np.int8), [0]])
+    starts, ends = np.flatnonzero(np.diff(empty) == 1), np.flatnonzero(np.diff(empty) == -1)
+    for start, end in zip(starts, ends, strict=True):
+        if end - start >= _EMPTY_RUN:
+            down[start:end] = True
+    return down

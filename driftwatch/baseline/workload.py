@@ -1,0 +1,124 @@
+"""What is healthy, given the workload: a robust regression for each signal, learnt from ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.baseline.features import FEATURES, Workload, used
+from driftwatch.events.signals import BY_NAME
+from driftwatch.statistics.buckets import Floats, Ints, log_value
+from driftwatch.statistics.robust import Gram, gram, huber_fit, huber_weights, midmean, solve
+from driftwatch.ticks.tick import Ticks
+
+CONDITIONAL = ("ttft", "itl", "latency", "output_length")
+"""Signals that are judged given the workload."""
+_NONNEGATIVE = np.array([name == "load" for name in FEATURES])  # more load never makes an engine faster
+_RIDGE = np.array([1e-9, 0.5, 0.5, 0.5, 2.0, 2.0, 1.0])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Values of one signal: each with its row of the workload and its number of requests."""
+
+    row: Ints
+    value: Floats
+    count: Floats
+
+
+def measured(signal: str, ticks: Ticks, workload: Workload) -> Measured:
+    """Log values of a signal in these ticks."""
+    if signal == "output_length":
+        row = np.flatnonzero(~np.isnan(workload.logs[:, 1]))
+        return Measured(row, workload.logs[row, 1], workload.requests[row])
+    row, bucket, count = ticks.duration(signal)
+    return Measured(row, log_value(bucket), count.astype(np.float64))
+
+
+@dataclass(slots=True)
+class WorkloadModel:
+    """Expected log value of one signal given the workload, with what it needs to go on learning.
+
+    Parameters
+    ----------
+    coefficients
+        Shape (7,): of the features of the design.
+    scale
+        Robust standard deviation of one request's residual.
+    ridge
+        Shape (7,): penalties; features that the signal is not judged by are held at 0 by a huge one.
+    data
+        Sums over everything learnt.
+    """
+
+    coefficients: Floats
+    scale: float
+    ridge: Floats
+    data: Gram
+
+    @classmethod
+    def fit(cls, signal: str, design: Floats, seen: Measured, per_tick: float) -> WorkloadModel:
+        """Fit to a healthy stretch.
+
+        Parameters
+        ----------
+        design
+            Shape (n, 7): the workload's design matrix.
+        seen
+            What was measured.
+        per_tick
+            Requests per tick: a load is shared by all requests of a tick, so it is worth only one of them.
+        """
+        ridge = np.where(used(BY_NAME[signal].given), _RIDGE, 1e12)
+        ridge[FEATURES.index("load")] *= max(per_tick, 1.0)
+        x = design[seen.row]
+        coefficients, scale = huber_fit(x, seen.value, seen.count, ridge, _NONNEGATIVE)
+        scale = max(scale, 1e-3)
+        data = _weighted(x, seen, seen.value - x @ coefficients, scale)
+        return cls(coefficients, scale, ridge, data)
+
+    def arrays(self) -> dict[str, Floats]:
+        """The model as plain arrays."""
+        return {
+            "coefficients": self.coefficients,
+            "ridge": self.ridge,
+            "xx": self.data.xx,
+            "xy": self.data.xy,
+            "scalars": np.array([self.scale, self.data.weight]),
+        }
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Floats]) -> WorkloadModel:
+        """The inverse of `arrays`."""
+        scale, weight = (float(x) for x in arrays["scalars"])
+        return cls(arrays["coefficients"], scale, arrays["ridge"], Gram(arrays["xx"], arrays["xy"], weight))
+
+    def residual(self, design: Floats, seen: Measured) -> Floats:
+        """Log value minus what the workload explains."""
+        # column by column: a matrix product may round differently for another number of rows
+        expected = sum(design[:, k] * c for k, c in enumerate(self.coefficients))
+        return np.asarray(seen.value - expected[seen.row])
+
+    def absorb(self, design: Floats, seen: Measured) -> None:
+        """Learn from another healthy stretch; takes effect at the next `refit`."""
+        self.data = self.data + _weighted(design[seen.row], seen, self.residual(design, seen), self.scale)
+
+    def refit(self) -> None:
+        """Solve again with all that was absorbed."""
+        self.coefficients = solve(self.data, self.ridge, _NONNEGATIVE)
+
+
+def _weighted(x: Floats, seen: Measured, residual: Floats, scale: float) -> Gram:
+    return gram(x, seen.value, seen.count * huber_weights(residual, scale))
+
+
+def by_tick(tick: Ints, value: Floats, count: Floats, first: int, n: int) -> tuple[Ints, Floats, Floats]:
+    """Interquartile mean of each tick: (ticks that have any, its value, how many requests)."""
+    position = tick - first
+    location = midmean(position, value, count, n)
+    total = np.bincount(position, weights=count, minlength=n)
+    has: NDArray[np.bool_] = ~np.isnan(location)
+    return np.flatnonzero(has) + first, location[has], total[has]

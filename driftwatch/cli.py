@@ -1,0 +1,193 @@
+"""The commands. Each is a thin layer over the Python functions: read options, call, print, choose the exit status.
+
+Exit status: 0 nothing found, 1 incidents at or above ``--fail-on``, 2 bad usage or input.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+from pydantic import ValidationError
+
+import driftwatch as dw
+from driftwatch._settings import default_toml
+from driftwatch.demo import recording
+from driftwatch.errors import DriftwatchError, InputError
+from driftwatch.explain import html
+from driftwatch.incidents.models import Format, Incident, Severity
+
+SEVERITIES: tuple[str, ...] = get_args(Severity)
+FORMATS: tuple[str, ...] = get_args(Format)
+
+
+class Output(click.Path):
+    """A file to write, refused before the work and not after it if it cannot be written."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, writable=True, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check the folder as well as the file."""
+        path = Path(value)
+        if not path.parent.is_dir():
+            self.fail(f"the folder '{path.parent}' does not exist", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(dw.__version__, prog_name="driftwatch")
+def app() -> None:
+    """Find the incidents of language-model serving that dashboards stay green about."""
+
+
+@app.command()
+@click.argument("requests", nargs=-1)
+@click.option("--metrics", multiple=True, metavar="FILE", help="Metrics: OpenMetrics text or a table. Repeatable.")
+@click.option("--markers", metavar="FILE", help="Markers: roll-outs, config changes, restarts.")
+@click.option("--config", metavar="FILE", help="Configuration (TOML); see: driftwatch config.")
+@click.option("--baseline", metavar="FILE", help="What is healthy, learnt before by: driftwatch fit.")
+@click.option("--html", "page", type=Output(), metavar="FILE", help="Write a report with charts.")
+@click.option("--json", "json_", type=Output(), metavar="FILE", help="Write all facts as JSON.")
+@click.option(
+    "--fail-on", type=click.Choice(SEVERITIES), default="warning", show_default=True, help="Exit with 1 from here."
+)
+def scan(
+    requests: tuple[str, ...],
+    metrics: tuple[str, ...],
+    markers: str | None,
+    config: str | None,
+    baseline: str | None,
+    page: Path | None,
+    json_: Path | None,
+    fail_on: str,
+) -> int:
+    """Look for incidents in REQUESTS: log files, globs, or recording folders."""
+    if not requests and not metrics:
+        raise click.UsageError("nothing to scan: give request logs, a recording folder, or --metrics")
+    learnt = dw.Baseline.load(baseline) if baseline else None
+    with progress_bar() as progress:
+        report = dw.scan(
+            list(requests) or None,
+            metrics=list(metrics) or None,
+            markers=markers,
+            config=config,
+            baseline=learnt,
+            progress=progress,
+        )
+    click.echo(str(report))
+    if page:
+        report.to_html(page)
+    if json_:
+        report.to_json(json_)
+    return int(any(SEVERITIES.index(i.severity) >= SEVERITIES.index(fail_on) for i in report.incidents))
+
+
+@app.command()
+@click.option(
+    "--html",
+    "page",
+    type=Output(),
+    default="driftwatch-demo.html",
+    show_default=True,
+    metavar="FILE",
+    help="The report.",
+)
+def demo(page: Path) -> int:
+    """Scan the real recording that comes with the package, and write a report of it."""
+    click.echo(f"Scanning {recording()} (its README says how it was made) ...\n")
+    with progress_bar() as progress:
+        report = dw.scan(recording(), progress=progress)
+    click.echo(str(report))
+    report.to_html(page)
+    click.echo(f"\nReport with charts: {page}")
+    return 0
+
+
+@app.command()
+@click.argument("requests", nargs=-1, required=True)
+@click.option("--metrics", multiple=True, metavar="FILE", help="Metrics of the same time. Repeatable.")
+@click.option("--config", metavar="FILE", help="Configuration (TOML).")
+@click.option("--out", type=Output(), required=True, metavar="FILE", help="Where to save the baseline.")
+def fit(requests: tuple[str, ...], metrics: tuple[str, ...], config: str | None, out: Path) -> int:
+    """Learn what is healthy from REQUESTS, and save it for scan --baseline."""
+    dw.fit(list(requests), metrics=list(metrics) or None, config=config).save(out)
+    click.echo(f"Baseline saved: {out}")
+    return 0
+
+
+@app.command()
+@click.argument("incidents", metavar="INCIDENTS.JSON", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="How to say it."
+)
+@click.option("--id", "id_", metavar="ID", help="Only this incident.")
+def explain(incidents: Path, format_: Format, id_: str | None) -> int:
+    """Say in words what is in INCIDENTS.JSON: what scan --json wrote, or one incident."""
+    chosen = [i for i in stored_incidents(incidents) if id_ in (None, i.id)]
+    if id_ and not chosen:
+        raise InputError(f"there is no incident '{id_}'", source=str(incidents))
+    if format_ == "html":
+        click.echo(html.page(chosen))
+    else:
+        click.echo("\n\n".join(i.explain(format_) for i in chosen) or "No incidents.")
+    return 0
+
+
+@app.command()
+def config() -> int:
+    """Print the default configuration, every key with its meaning."""
+    click.echo(default_toml(), nl=False)
+    return 0
+
+
+def stored_incidents(path: Path) -> list[Incident]:
+    """Read incidents back from a report, a list of incidents, or one incident.
+
+    Raises
+    ------
+    InputError
+        If the file holds something else; names the first wrong field.
+    """
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(stored, dict):
+            stored = stored.get("incidents", [stored])
+        return [Incident.model_validate(record) for record in stored]
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"]))
+        raise InputError(f"not an incident: '{field}': {error.errors()[0]['msg']}", source=str(path)) from error
+    except (ValueError, TypeError) as error:
+        raise InputError(f"not a JSON file of incidents ({error})", source=str(path)) from error
+
+
+@contextmanager
+def progress_bar() -> Iterator[Any]:
+    """Show how far the reading is, on a terminal; None where nobody looks."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+        yield lambda done, total=None: bar.update(task, completed=done, total=total)
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    try:
+        return int(app.main(args, prog_name="driftwatch", standalone_mode=False) or 0)
+    except click.UsageError as error:
+        error.show()
+    except (DriftwatchError, OSError) as error:
+        click.echo(f"driftwatch: {error}", err=True)
+    except click.Abort:
+        return 130
+    return 2

@@ -1,0 +1,198 @@
+"""The configuration: one TOML file, checked by pydantic, each key with its default, its unit and its meaning.
+
+docs/configuration.md is made from these models, so what is said there is what is checked here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from driftwatch.errors import ConfigError
+
+
+class Section(BaseModel):
+    """Base of all sections: immutable; an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Input(Section):
+    """How sources are read."""
+
+    time_unit: Literal["s", "ms", "us", "ns"] = Field("s", description="Unit of numeric times.")
+    duration_unit: Literal["s", "ms", "us", "ns"] = Field("s", description="Unit of durations.")
+    fields: dict[str, str] = Field({}, description="Column names of your own: {their_name = 'our_name'}.")
+    series: dict[str, str] = Field({}, description="Series names of your own: {their_name = 'our_name'}.")
+    unknown: Literal["labels", "ignore"] = Field("labels", description="What to do with columns that are not known.")
+    max_line_bytes: int = Field(4_194_304, gt=0, description="Longer lines are quarantined, in bytes.")
+    max_quarantined_share: float = Field(
+        0.5, gt=0, le=1, description="A source with a larger share of bad rows than this is refused."
+    )
+
+
+class Ticks(Section):
+    """How events are summarised over time."""
+
+    width_s: float = Field(5.0, gt=0, description="Width of a tick of event time, in seconds.")
+    lateness_s: float = Field(10.0, ge=0, description="A tick is final this long after its end, in seconds.")
+
+
+class Streams(Section):
+    """What is watched separately."""
+
+    by: tuple[str, ...] = Field(("model", "route"), description="Labels that make a stream.")
+    max_streams: int = Field(16, ge=1, description="More streams than this go into one stream named 'other'.")
+    segments: tuple[str, ...] = Field(
+        ("tenant", "replica", "adapter"), description="Labels that are compared within a stream."
+    )
+    max_segments: int = Field(64, ge=1, description="Segments kept for each stream; the rest go into 'other'.")
+
+
+class Learning(Section):
+    """How 'healthy' is learnt."""
+
+    min_ticks: int = Field(48, ge=20, description="Ticks with requests before anything is judged.")
+    min_requests: int = Field(100, ge=20, description="Requests before anything is judged.")
+    max_ticks: int = Field(17_280, ge=100, description="Ticks that the baseline is learnt from, at most.")
+    guard_ticks: int = Field(24, ge=0, description="The newest ticks that are not learnt from yet.")
+
+
+class Budget(Section):
+    """How many false incidents are acceptable, all signals and streams together."""
+
+    false_incidents: float = Field(1.0, gt=0, description="False incidents.")
+    per_days: float = Field(30.0, gt=0, description="In this many days.")
+
+
+class Margins(Section):
+    """What is too small to matter: a move by less than this is shown, not alerted."""
+
+    ttft: float = Field(0.10, ge=0, description="Relative change of the time to first token.")
+    itl: float = Field(0.10, ge=0, description="Relative change of the inter-token latency.")
+    latency: float = Field(0.10, ge=0, description="Relative change of the end-to-end latency.")
+    output_length: float = Field(0.10, ge=0, description="Relative change of the output length.")
+    length_share: float = Field(0.03, ge=0, description="Change of the share of answers cut at the token limit.")
+    abort_share: float = Field(0.02, ge=0, description="Change of the share of aborted requests.")
+    error_share: float = Field(0.01, ge=0, description="Change of the share of failed requests.")
+    traffic: float = Field(1.0, ge=0, description="Relative change of the request rate (1.0: twice or half).")
+    prompt_length: float = Field(0.5, ge=0, description="Relative change of the prompt length.")
+    novel_share: float = Field(0.10, ge=0, description="Share of requests unlike any that were learnt from.")
+
+
+class Incidents(Section):
+    """How evidence becomes incidents."""
+
+    together_s: float = Field(120.0, ge=0, description="Changes closer than this belong together, in seconds.")
+    quiet_s: float = Field(120.0, gt=0, description="Back within the margin for this long means resolved, in seconds.")
+    critical_change: float = Field(1.0, gt=0, description="A relative change this large is critical.")
+
+
+class Attribution(Section):
+    """How causes are looked for."""
+
+    max_lag_s: float = Field(60.0, ge=0, description="A cause runs ahead of its effect by at most this, in seconds.")
+    significance: float = Field(0.05, gt=0, lt=1, description="Level of the permutation tests.")
+    permutations: int = Field(999, ge=99, description="Permutations of a test.")
+    max_candidates: int = Field(10, ge=1, description="Series that are examined after screening.")
+    history_s: float = Field(21_600.0, gt=0, description="History kept for explanations, in seconds.")
+    roles: dict[str, Literal["exogenous", "mechanism", "event", "symptom", "ignore"]] = Field(
+        {}, description="Roles of series of your own."
+    )
+
+
+class Check(Section):
+    """A health check of your own: ``series comparison threshold``, held for ``for_s``."""
+
+    name: str = Field(description="As shown.")
+    series: str = Field(description="A series of the catalogue, or a metric's own name.")
+    comparison: Literal[">", "<", ">=", "<=", "==", "!="] = Field(">", description="Fires where this is true.")
+    threshold: float = Field(description="In the unit of the series.")
+    for_s: float = Field(0.0, ge=0, description="It must hold this long, in seconds.")
+    layer: Literal["infrastructure", "serving"] = Field("infrastructure", description="Which layer it speaks for.")
+    labels: dict[str, str] = Field({}, description="Only series with these labels.")
+
+
+class Health(Section):
+    """The checks of your dashboards."""
+
+    standard: bool = Field(True, description="Use the standard checks.")
+    checks: tuple[Check, ...] = Field((), description="Checks of your own.")
+    rules_files: tuple[str, ...] = Field((), description="Prometheus rule files; simple comparisons are read.")
+
+
+class Config(Section):
+    """All settings. Every key has a default: an empty file is a valid configuration.
+
+    Examples
+    --------
+    >>> Config().ticks.width_s
+    5.0
+    >>> Config.parse({"budget": {"per_days": 7}}).budget.per_days
+    7.0
+    """
+
+    input: Input = Field(Input(), description="How sources are read.")
+    ticks: Ticks = Field(Ticks(), description="How events are summarised over time.")
+    streams: Streams = Field(Streams(), description="What is watched separately.")
+    learning: Learning = Field(Learning(), description="How 'healthy' is learnt.")
+    budget: Budget = Field(Budget(), description="How many false incidents are acceptable.")
+    margins: Margins = Field(Margins(), description="What is too small to matter.")
+    incidents: Incidents = Field(Incidents(), description="How evidence becomes incidents.")
+    attribution: Attribution = Field(Attribution(), description="How causes are looked for.")
+    health: Health = Field(Health(), description="The checks of your dashboards.")
+
+    @classmethod
+    def parse(cls, settings: Mapping[str, Any], *, source: str = "config") -> Config:
+        """Check settings that are already a mapping.
+
+        Raises
+        ------
+        ConfigError
+            Names each wrong key, its value and what is allowed.
+        """
+        try:
+            return cls.model_validate(dict(settings))
+        except ValidationError as error:
+            wrong = "; ".join(_complaint(e["loc"], e["msg"], e["type"]) for e in error.errors())
+            raise ConfigError(f"{source}: {wrong}") from error
+
+    @classmethod
+    def load(cls, config: Config | Mapping[str, Any] | str | Path | None) -> Config:
+        """Take a configuration as callers give it: a path, a mapping, a ready one, or none for the defaults.
+
+        Raises
+        ------
+        ConfigError
+            If the file cannot be read, is not TOML, or holds a wrong key or value.
+        """
+        if config is None:
+            return cls()
+        if isinstance(config, Config):
+            return config
+        if isinstance(config, Mapping):
+            return cls.parse(config)
+        path = Path(config)
+        try:
+            settings = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be read ({error.strerror})") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: not a TOML file ({error})") from error
+        return cls.parse(settings, source=str(path))
+
+    def digest(self) -> str:
+        """A short hash that changes with any setting."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+
+
+def _complaint(location: tuple[int | str, ...], message: str, kind: str) -> str:
+    key = ".".join(map(str, location))
+    if kind == "extra_forbidden":
+        return f"unknown key '{key}' (the keys are listed in docs/configuration.md)"
+    return f"'{key}': {message}"

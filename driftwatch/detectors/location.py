@@ -1,0 +1,184 @@
+"""A location that moves: latency residuals, lengths, rates.
+
+Each observation is whitened by what its own past predicts, ranked against the learnt reference, and bet on.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from driftwatch.detectors.protocol import Evidence, Memory, Shift
+from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.statistics.normal import normal_quantile, uniform_of
+from driftwatch.statistics.robust import midmean
+from driftwatch.statistics.whitening import SPANS, effective_size, fit_persistence, long_run_variance, past_means
+
+_SHIFTS = np.array([0.25, 0.5, 1.0, 2.0])  # bets on a move of this many standard deviations
+_STEPS = np.array([[0.02, 0.5], [0.1, 0.6]])  # bets that a share of .5 (.6) falls where .02 (.1) should
+_BETS = len(_SHIFTS) + len(_STEPS)
+_REFIT = 1.25  # the persistence is fitted anew when there is this much more to learn from
+
+
+class LocationDetector:
+    """Mixture Shiryaev-Roberts e-detector for a location, two-sided, with an indifference margin.
+
+    Assumes that the whitened observations of a healthy stream are exchangeable; the p-value of a rank against a finite
+    reference is enlarged by the reference's own uncertainty, because the same reference is used many times.
+
+    Parameters
+    ----------
+    margin
+        A move by less than this is not a change (same unit as the observations).
+    seed
+        Breaks ties between ranks.
+    capacity
+        Observations to learn from, at most; the oldest are forgotten.
+
+    References
+    ----------
+    Shin, Ramdas & Rinaldo (2024), "E-detectors", section 2-3; Vovk, Gammerman & Shafer (2022), Algorithmic Learning in a
+    Random World, chapter 8 (betting on conformal p-values).
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> detector = LocationDetector(margin=0.1, seed=1)
+    >>> ones = np.ones(200)
+    >>> _ = detector.update(np.arange(200), rng.normal(0, 1, 200), ones)
+    >>> detector.learn(200)
+    >>> evidence = detector.update(np.arange(200, 260), rng.normal(3, 1, 60), ones[:60])
+    >>> bool(evidence.log_e[-1] > 15), detector.describe(259).onset
+    (True, 200)
+    """
+
+    def __init__(self, *, margin: float, seed: int, capacity: int = 17_280) -> None:
+        self.margin, self.seed, self.capacity = margin, seed, capacity
+        self.memory = Memory(_BETS)
+        self.waiting_tick: Ints = np.empty(0, np.int64)
+        self.waiting: Floats = np.empty(0)
+        self.learnt: Floats = np.empty(0)
+        self.level = 0.0
+        self.persistence: Floats = np.zeros(len(SPANS))
+        self.reference: Floats = np.empty(0)
+        self.variance = 0.0
+        self.fitted = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a reference to rank against."""
+        return len(self.reference) > 0
+
+    @property
+    def effective(self) -> float:
+        """Independent observations that the reference is worth."""
+        return effective_size(self.learnt)
+
+    def update(self, tick: Ints, value: Floats, total: Floats) -> Evidence:
+        """Take observations (``total`` requests stand behind each value)."""
+        if self.ready:
+            factors = self._log_factors(tick, value)
+            log_e = self.memory.append(tick, value, total, factors)
+        else:
+            factors = np.zeros((len(tick), 2, _BETS))
+            log_e = self.memory.append(tick, value, total, factors)
+            self.memory.restart()
+            log_e = np.full(len(tick), -np.inf)
+        self.waiting_tick = np.concatenate([self.waiting_tick, tick])
+        self.waiting = np.concatenate([self.waiting, value])
+        return Evidence(tick, log_e)
+
+    def learn(self, before: int, skip: tuple[int, int] | None = None) -> None:
+        """Take the waiting observations before this tick as healthy, but for those in ``skip``."""
+        ripe = self.waiting_tick < before
+        taken = ripe.copy()
+        if skip is not None:
+            taken &= ~((self.waiting_tick >= skip[0]) & (self.waiting_tick <= skip[1]))
+        new = self.waiting[taken]
+        self.waiting_tick, self.waiting = self.waiting_tick[~ripe], self.waiting[~ripe]
+        if len(new):
+            self._absorb(new)
+
+    def _absorb(self, new: Floats) -> None:
+        self.learnt = np.concatenate([self.learnt, new])[-self.capacity :]
+        if len(self.learnt) >= self.fitted * _REFIT or len(self.learnt) == self.capacity:
+            self.fitted = len(self.learnt)
+            one_group = np.zeros(len(self.learnt), np.int64)
+            self.level = float(midmean(one_group, self.learnt, np.ones(len(self.learnt)), 1)[0])
+            self.persistence = fit_persistence(self.learnt - self.level)
+            self.variance = long_run_variance(_winsorised(self.learnt - self.level))
+        centred = self.learnt - self.level
+        whitened = centred - past_means(centred, np.empty(0)) @ self.persistence
+        self.reference = np.sort(_settled(whitened[SPANS[1] :]))
+
+    def _log_factors(self, tick: Ints, value: Floats) -> Floats:
+        centred = value - self.level
+        history = self.memory.value[-SPANS[-1] :] - self.level
+        whitened = centred - past_means(centred, history) @ self.persistence
+        whitened = _settled(whitened)
+        margin = self.margin * (1.0 - float(self.persistence.sum()))
+        tie = uniform_of(self.seed, tick)
+        sides = [self._bets(self._exceedance(_settled(side * whitened - margin), side, tie)) for side in (1, -1)]
+        return np.stack(sides, axis=1)
+
+    def _exceedance(self, whitened: Floats, side: int, tie: Floats) -> Floats:
+        """P-value of each observation among the reference, seen from above (side 1) or from below (-1)."""
+        reference = self.reference if side == 1 else -self.reference[::-1]
+        n = len(reference)
+        above = n - np.searchsorted(reference, whitened, side="right")
+        equal = n - np.searchsorted(reference, whitened, side="left") - above
+        rank = above + tie * (equal + 1)
+        return np.minimum((rank + np.sqrt(above + 1.0)) / (n + 1), 1.0 - 1e-9)
+
+    @staticmethod
+    def _bets(p: Floats) -> Floats:
+        """Log of e-values of p: each has mean at most 1 if p is uniform or larger."""
+        z = normal_quantile(1.0 - p)[:, None]
+        shifts = _SHIFTS * z - 0.5 * _SHIFTS**2
+        alpha, share = _STEPS[:, 0], _STEPS[:, 1]
+        steps = np.where(p[:, None] <= alpha, np.log(share / alpha), np.log((1 - share) / (1 - alpha)))
+        return np.concatenate([shifts, steps], axis=1)
+
+    def restore(self, learnt: Floats) -> None:
+        """Take over what another one learnt."""
+        self._absorb(learnt)
+
+    def describe(self, tick: int) -> Shift | None:
+        """Size and time of the most likely change as seen at this tick."""
+        change = self.memory.change(tick)
+        if change is None or not self.ready:
+            return None
+        return self.again(Shift(*change, math.nan, math.nan, self.level, math.nan, 0), tick)
+
+    def again(self, shift: Shift, tick: int) -> Shift:
+        """The same change with what has come until this tick: its onset stays."""
+        size, error = self.recent(shift.onset, tick)
+        log_e, count = self.memory.log_e(tick), self.memory.count(shift.onset, tick)
+        return replace(shift, size=size, error=error, log_e=log_e, count=count)
+
+    def recent(self, first: int, last: int) -> tuple[float, float]:
+        """Mean move over these ticks, and its standard error."""
+        rows = self.memory.between(first, last)
+        n = int(rows.sum())
+        if n == 0:
+            return math.nan, math.nan
+        value = self.memory.value[rows] - self.level
+        size = float(midmean(np.zeros(n, np.int64), value, np.ones(n), 1)[0])
+        variance = max(self.variance, long_run_variance(_winsorised(value - size)))  # trouble is noisier than health
+        return size, math.sqrt(variance / n + self.variance / max(len(self.learnt), 1))
+
+    def restart(self) -> None:
+        """Forget the evidence, keep what was learnt."""
+        self.memory.restart()
+
+
+def _settled(values: Floats) -> Floats:
+    """Without the last digits, which depend on how a stream was cut and would decide ties."""
+    return np.round(values, 9)
+
+
+def _winsorised(values: Floats) -> Floats:
+    bound = 4.0 * float(np.median(np.abs(values))) / 0.6745 + 1e-12
+    return np.clip(values, -bound, bound)

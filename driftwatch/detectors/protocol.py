@@ -1,0 +1,180 @@
+"""What every detector does, and the memory that all of them share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.statistics.evidence import accumulate, change_time, mixture
+
+KEPT = 1440
+"""Observations kept for the estimate of the change time (two hours of 5 s ticks)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Evidence for a change, by tick.
+
+    Parameters
+    ----------
+    tick
+        Shape (n,): ticks that had something to judge.
+    log_e
+        Shape (n,): natural logarithm of the two-sided e-value; -inf while learning.
+    """
+
+    tick: Ints
+    log_e: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How much moved, and since when, as seen at one tick.
+
+    Parameters
+    ----------
+    onset, onset_low, onset_high
+        Ticks: the first changed one (half of the weight lies before it), and the ends of its 90% interval.
+    size, error
+        The move and its standard error: in log units for a location, a difference for a share.
+    reference
+        Typical value while healthy (0 for a residual).
+    log_e
+        Natural logarithm of the e-value.
+    count
+        Requests since the onset.
+    """
+
+    onset: int
+    onset_low: int
+    onset_high: int
+    size: float
+    error: float
+    reference: float
+    log_e: float
+    count: int
+
+    def exceeds(self, margin: float, confidence: float = 1.28) -> bool:
+        """Whether the move is larger than the margin even at the near end of its interval."""
+        return abs(self.size) - confidence * self.error > margin
+
+
+class Detector(Protocol):
+    """A sequential two-sided test of one signal of one stream.
+
+    Observations come in order, one for each tick that had something to judge. ``update`` may be called with any cut of
+    them; ``learn`` and ``restart`` are called between, at ticks that do not depend on the cut.
+    """
+
+    learnt: Floats
+    """What was learnt from; `restore` takes it back."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough is learnt to judge."""
+        ...
+
+    def restore(self, learnt: Floats) -> None:
+        """Take over what another one learnt."""
+        ...
+
+    def update(self, tick: Ints, value: Floats, total: Floats) -> Evidence:
+        """Take observations: ``value`` of ``total`` requests in each tick."""
+        ...
+
+    def learn(self, before: int, skip: tuple[int, int] | None = None) -> None:
+        """Take what was observed before this tick as healthy, but for the ticks in ``skip`` (from, to)."""
+        ...
+
+    def describe(self, tick: int) -> Shift | None:
+        """Size and time of the most likely change as seen at this tick; None if nothing speaks for one."""
+        ...
+
+    def again(self, shift: Shift, tick: int) -> Shift:
+        """The same change with what has come until this tick: its onset stays."""
+        ...
+
+    def recent(self, first: int, last: int) -> tuple[float, float]:
+        """Mean move over these ticks, and its standard error (NaN without observations)."""
+        ...
+
+    def restart(self) -> None:
+        """Forget the evidence, keep what was learnt."""
+        ...
+
+
+@dataclass(slots=True)
+class Memory:
+    """The newest observations with their log factors, both ways: constant memory for any detector.
+
+    Parameters
+    ----------
+    bets
+        Number of bets for each direction.
+    """
+
+    bets: int
+    tick: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    value: Floats = field(default_factory=lambda: np.empty(0))
+    total: Floats = field(default_factory=lambda: np.empty(0))
+    factors: Floats = field(init=False)
+    log_r: Floats = field(init=False)
+    since: int = 0
+
+    def __post_init__(self) -> None:
+        self.factors = np.empty((0, 2, self.bets))
+        self.log_r = np.empty((0, 2, self.bets))
+
+    def append(self, tick: Ints, value: Floats, total: Floats, factors: Floats) -> Floats:
+        """Add observations with log factors of shape (n, 2, bets); returns the log e-value of each, shape (n,)."""
+        start = self.log_r[-1] if len(self.log_r) else np.full((2, self.bets), -np.inf)
+        flat = accumulate(factors.reshape(len(tick), -1), start.ravel())
+        log_r = flat.reshape(factors.shape)
+        old = max(0, len(self.tick) - KEPT)  # trimmed before adding, so that the newest chunk is always whole
+        self.tick = np.concatenate([self.tick[old:], tick])
+        self.value = np.concatenate([self.value[old:], value])
+        self.total = np.concatenate([self.total[old:], total])
+        self.factors = np.concatenate([self.factors[old:], factors])
+        self.log_r = np.concatenate([self.log_r[old:], log_r])
+        return mixture(log_r.reshape(len(tick), -1))
+
+    def restart(self) -> None:
+        """Evidence starts again from nothing; the observations stay."""
+        if len(self.log_r):
+            self.log_r[-1] = -np.inf
+            self.since = int(self.tick[-1]) + 1
+
+    def window(self, last: int) -> slice:
+        """Observations that count for the change time as seen at ``last``."""
+        end = int(np.searchsorted(self.tick, last, side="right"))
+        start = int(np.searchsorted(self.tick, self.since))
+        return slice(max(start, end - KEPT), end)
+
+    def between(self, first: int, last: int) -> NDArray[np.bool_]:
+        """Which kept observations lie in these ticks."""
+        return (self.tick >= first) & (self.tick <= last)
+
+    def count(self, first: int, last: int) -> int:
+        """Requests in these ticks."""
+        return int(self.total[self.between(first, last)].sum())
+
+    def log_e(self, last: int) -> float:
+        """Log e-value as seen at ``last``; -inf where nothing was observed."""
+        end = int(np.searchsorted(self.tick, last, side="right"))
+        return float(mixture(self.log_r[end - 1].reshape(-1))) if end else -math.inf
+
+    def change(self, last: int) -> tuple[int, int, int] | None:
+        """Onset and the ends of its interval, as seen at ``last``."""
+        window = self.window(last)
+        if window.stop <= window.start:
+            return None
+        log_r = self.log_r[window.stop - 1]
+        side = int(np.argmax(mixture(log_r)))
+        when = change_time(self.factors[window, side])
+        tick = self.tick[window]
+        return int(tick[when.middle]), int(tick[when.low]), int(tick[when.high])

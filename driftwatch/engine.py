@@ -1,0 +1,257 @@
+"""The one path from batches of events to incidents: scan, Monitor and Spark all go through here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from driftwatch.attribution.account import record
+from driftwatch.attribution.history import StreamHistory
+from driftwatch.attribution.rules import configured
+from driftwatch.attribution.scene import Scene
+from driftwatch.baseline import Baseline, StreamBaseline
+from driftwatch.config import Config
+from driftwatch.events.columns import Batch, Markers, Metrics, Requests
+from driftwatch.events.signals import BY_NAME
+from driftwatch.incidents import Alarm, Incident, Life, join, log_threshold, opened
+from driftwatch.incidents.watch import EPOCH, StreamWatch, margins_of
+from driftwatch.ticks import TickBuilder, Ticks, merge
+from driftwatch.ticks.histograms import HistogramTicks
+from driftwatch.ticks.series import SeriesStore
+
+_COMPANION = 4.6  # log e-value (100 to 1) from which a signal is shown beside the one that alarmed
+_IDLE = 30 * EPOCH  # a longer stretch without any event is passed over
+
+
+class Engine:
+    """Ticks in order, one epoch after the other; what comes out does not depend on how events were cut into batches.
+
+    Parameters
+    ----------
+    config
+        Settings.
+    from_requests
+        True where request rows are given; False where an engine's histograms must do.
+    baseline
+        What is healthy, where it was learnt before.
+    keep_series
+        Keep all metrics (summed up by tick), as a scan does that reads them before the requests.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        from_requests: bool = True,
+        baseline: Baseline | None = None,
+        keep_series: bool = False,
+    ) -> None:
+        self.config, self.from_requests, self.keep_series = config, from_requests, keep_series
+        self.baseline = baseline or Baseline()
+        self.threshold = log_threshold(config)
+        self.builder: TickBuilder | HistogramTicks = TickBuilder(config) if from_requests else HistogramTicks(config)
+        history = round(config.attribution.history_s / config.ticks.width_s)
+        self.history_ticks = history
+        kept = 2**40 if keep_series else history
+        self.series = SeriesStore(config.ticks.width_s, kept, config.input.series, lateness_s=config.ticks.lateness_s)
+        self.markers = Markers(np.empty(0), (), (), ())
+        self.checks, self.unread_rules = configured(config.health, config.input.series)
+        self.watches: dict[int, StreamWatch] = {}
+        self.histories: dict[str, StreamHistory] = {}
+        self.lives: list[Life] = []
+        self.next_tick: int | None = None
+        self.samples = 0
+
+    def add(self, batch: Batch) -> None:
+        """Take a batch of any kind."""
+        if isinstance(batch, Markers):
+            self.markers = _joined(self.markers, batch)
+        elif isinstance(batch, Metrics):
+            self.samples += len(batch)
+            self.series.add(batch)
+            if isinstance(self.builder, HistogramTicks):
+                self.builder.add(batch)
+        elif isinstance(batch, Requests) and isinstance(self.builder, TickBuilder):
+            self.builder.add(batch)
+
+    def advance(self) -> list[Incident]:
+        """Judge every tick that has become final; returns the transitions that this brought."""
+        if not isinstance(self.builder, TickBuilder):
+            return []  # histograms are cumulative: they are read to their end
+        last = self.builder.final
+        return self._run(self.builder.close(), last) if last is not None else []
+
+    def finish(self) -> list[Incident]:
+        """Judge what is left, and look at every open incident once more."""
+        if isinstance(self.builder, TickBuilder):
+            watermark = self.builder.watermark
+            last = int(watermark // self.config.ticks.width_s) if np.isfinite(watermark) else None
+            ticks = self.builder.close(last) if last is not None else merge([])
+        else:
+            last, ticks = self.builder.final, self.builder.close()
+            ticks = ticks.between(int(ticks.tick[0]), last) if last is not None and len(ticks) else ticks
+        found = self._run(ticks, last) if last is not None else []
+        now = (self.next_tick or 0) - 1
+        return found + [self._record(life, now) for life in self.lives if life.resolved is None]
+
+    def _run(self, ticks: Ticks, last: int) -> list[Incident]:
+        found: list[Incident] = []
+        for first, end in self._epochs(ticks, last):
+            part = ticks.between(first, end)
+            found += self._judge(part, first, end)
+            if (end + 1) % EPOCH == 0:
+                found += self._boundary(end)
+            self.next_tick = end + 1
+        return found
+
+    def _epochs(self, ticks: Ticks, last: int) -> Iterator[tuple[int, int]]:
+        """Cut at multiples of an epoch; a long stretch with nothing in it is skipped."""
+        if self.next_tick is None:
+            if not len(ticks):
+                return
+            self.next_tick = int(ticks.tick[0])
+        first = self.next_tick
+        while first <= last:
+            following = ticks.tick[np.searchsorted(ticks.tick, first) :]
+            ahead = int(following[0]) if len(following) else last + 1
+            if ahead - first > _IDLE:
+                first = ahead // EPOCH * EPOCH
+            end = min(first // EPOCH * EPOCH + EPOCH - 1, last)
+            if first <= end:
+                yield first, end
+            first = end + 1
+
+    def _judge(self, ticks: Ticks, first: int, last: int) -> list[Incident]:
+        """One epoch, or a part of it: judge all streams, then tell what happened in order of time."""
+        for number in np.unique(np.concatenate([ticks.stream, ticks.flow_stream])):
+            self._watch(int(number))
+        for number, watch in self.watches.items():
+            part = ticks.of_stream(number)
+            self.histories[watch.title].add_flow(part)
+            judged = watch.advance(part, first, last) if watch.ticks or len(part) else None
+            if judged is not None:
+                self.histories[watch.title].add(judged)
+        alarms = sorted(
+            (a for w in self.watches.values() for a in w.alarms(self.threshold)),
+            key=lambda a: (a.tick, -a.shift.log_e, a.stream, a.signal),
+        )
+        return self._tell(alarms, last)
+
+    def _watch(self, number: int) -> StreamWatch:
+        if number not in self.watches:
+            title = self.builder.streams.title(number)
+            baseline = StreamBaseline(self.config.learning, margins_of(self.config), complete=self.from_requests)
+            self.watches[number] = StreamWatch(title, self.config, baseline)
+            if title in self.baseline.streams:
+                self.watches[number].restore(self.baseline.streams[title])
+            self.histories[title] = StreamHistory()
+        return self.watches[number]
+
+    def _tell(self, alarms: list[Alarm], last: int) -> list[Incident]:
+        found: list[Incident] = []
+        for alarm in alarms:
+            found += self._updates(alarm.tick - 1)
+            life = join(self.lives, alarm, self._ticks(self.config.incidents.together_s))
+            if life is not None and (alarm.stream, alarm.signal) in life.alarms:
+                continue
+            if life is None:
+                life = opened(alarm)
+                self.lives.append(life)
+            else:
+                life.take(alarm)
+            self._companions(life, alarm.tick)
+            found.append(self._record(life, alarm.tick))
+        return found + self._updates(last)
+
+    def _updates(self, last: int) -> list[Incident]:
+        """Looks that were planned up to this tick."""
+        found = []
+        for life in self.lives:
+            while life.resolved is None and life.next_update <= last:
+                tick = life.next_update
+                life.schedule(tick)
+                self._companions(life, tick)
+                found.append(self._record(life, tick))
+        return found
+
+    def _companions(self, life: Life, tick: int) -> None:
+        """Signals of its streams that moved too, with less evidence than an alarm of their own needs."""
+        for watch in self.watches.values():
+            if not any(stream == watch.title for stream, _ in life.alarms):
+                continue
+            for name in watch.hot:
+                alarm = watch.look(name, tick, _COMPANION)
+                if alarm is not None and alarm.shift.onset >= life.earliest - EPOCH:
+                    life.alarms.setdefault((alarm.stream, alarm.signal), alarm)
+
+    def _boundary(self, last: int) -> list[Incident]:
+        """Between epochs: recoveries, learning, and the end of warm-ups."""
+        found = []
+        for life in self.lives:
+            if life.resolved is None and self._recovered(life, last):
+                quiet = max(EPOCH, self._ticks(self.config.incidents.quiet_s))
+                life.resolved, life.recovered, life.status = last, last - quiet, "resolved"
+                found.append(self._record(life, last))
+                for stream in {stream for stream, _ in life.alarms}:
+                    self._by_title(stream).restart()
+        for watch in self.watches.values():
+            if watch.baseline.ready:
+                watch.learn(last + 1 - self.config.learning.guard_ticks, self._skip(watch.title, last))
+            elif (judged := watch.start(last)) is not None:
+                self.histories[watch.title].add(judged)
+        self._forget(last - self.history_ticks)
+        return found
+
+    def learnt(self) -> Baseline:
+        """What was learnt of each stream, everything seen taken as healthy."""
+        for watch in self.watches.values():
+            if watch.baseline.ready and self.next_tick is not None:
+                watch.learn(self.next_tick, None)
+        streams = {w.title: w.arrays() for w in self.watches.values() if w.baseline.ready}
+        return Baseline(streams, self.config.digest())
+
+    def _recovered(self, life: Life, last: int) -> bool:
+        same = [a for a in life.alarms.values() if BY_NAME[a.signal].workload == (life.kind == "workload")]
+        return all(self._by_title(alarm.stream).recovered(alarm, last) for alarm in same)
+
+    def _skip(self, stream: str, last: int) -> tuple[int, int] | None:
+        """Ticks of a stream that belong to an incident and are not learnt as healthy (a new workload is)."""
+        spans = [
+            (life.earliest, life.recovered if life.recovered is not None else last)
+            for life in self.lives
+            if life.kind != "workload" and any(title == stream for title, _ in life.alarms)
+        ]
+        recent = [s for s in spans if s[1] >= last - self.config.learning.guard_ticks - EPOCH]
+        return (min(s[0] for s in recent), max(s[1] for s in recent)) if recent else None
+
+    def _forget(self, before: int) -> None:
+        for history in self.histories.values():
+            history.trim(before)
+        if not self.keep_series:
+            self.series.trim(before)
+
+    def _record(self, life: Life, tick: int) -> Incident:
+        labels = {w.title: self.builder.streams.where(number) for number, w in self.watches.items()}
+        scene = Scene(self.config, self.histories, labels, self.builder.segments, self.series, self.markers)
+        return record(life, scene, self.checks, self._again, tick)
+
+    def _again(self, alarm: Alarm, tick: int) -> Alarm:
+        return self._by_title(alarm.stream).again(alarm, tick)
+
+    def _by_title(self, title: str) -> StreamWatch:
+        return next(w for w in self.watches.values() if w.title == title)
+
+    def _ticks(self, seconds: float) -> int:
+        return round(seconds / self.config.ticks.width_s)
+
+
+def _joined(a: Markers, b: Markers) -> Markers:
+    order = np.argsort(np.concatenate([a.at, b.at]), kind="stable")
+    kind, text, labels = a.kind + b.kind, a.text + b.text, a.labels + b.labels
+    return Markers(
+        np.concatenate([a.at, b.at])[order],
+        tuple(kind[k] for k in order),
+        tuple(text[k] for k in order),
+        tuple(labels[k] for k in order),
+    )

@@ -1,0 +1,353 @@
+"""An incident record as a short story: sections of sentences and tables, each made of the record's own fields.
+
+Nothing is known here but the record, so nothing can be said that is not in it. The writers (text, markdown,
+html) only lay the story out; strings in it are plain text, cleaned of control characters but not escaped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from driftwatch.events.catalogue import BY_NAME as SERIES
+from driftwatch.events.catalogue import RATIOS
+from driftwatch.events.signals import BY_NAME as SIGNALS
+from driftwatch.explain.numbers import between, change, clean, clock, lasting, number, odds, pair, span, utc
+from driftwatch.explain.steps import next_steps
+from driftwatch.incidents.models import Cause, Finding, HealthCheck, Incident, Segment
+
+KINDS = {
+    "degradation": "degradation",
+    "improvement": "suspiciously better",
+    "change": "changed, for better or worse is not known",
+    "workload": "workload moved",
+    "telemetry": "telemetry lost",
+}
+_RATIOS = {ratio.name: ratio for ratio in RATIOS}
+_CAUSES = {"traffic": "traffic", "held_tokens": "tokens in flight", "concurrency_cap": "cap on concurrent requests"}
+_ROLES = {"exogenous": "load", "mechanism": "engine", "event": "event"}
+_TIERS = {"supported": "supported", "consistent": "consistent", "ruled_out": "ruled out"}
+_MOST = 12  # rows of a table; how many were left out is said
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text under a header; the first column says the state where there is one."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One thing to try, what it costs, and the flags that do it."""
+
+    do: str
+    cost: str
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One answer of the story. ``key`` names it for layout; ``title`` is what a person reads."""
+
+    key: str
+    title: str
+    sentences: tuple[str, ...] = ()
+    table: Table | None = None
+    advice: tuple[Advice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """All that is said about an incident.
+
+    Parameters
+    ----------
+    headline
+        What changed and by how much, at most 120 characters.
+    badges
+        Kind, severity, status, and ``silent`` where it is.
+    reference
+        The id and number of the transition.
+    sections
+        In the order in which they are read; the first ones answer in ten seconds.
+    """
+
+    headline: str
+    badges: tuple[str, ...]
+    reference: str
+    sections: tuple[Section, ...]
+
+
+def tell(incident: Incident) -> Story:
+    """Turn a record into the story that every format lays out."""
+    sections = (
+        Section("what", "What changed", sentences(_what(incident))),
+        Section("since", "Since", sentences(_since(incident))),
+        Section("who", "For whom", sentences(_who(incident)), _segment_table(incident)),
+        Section("green", "What stayed green", sentences(_green(incident)), _health_table(incident)),
+        Section("cause", "Likely cause", sentences(_why(incident)), _cause_table(incident)),
+        Section("ruled_out", "Ruled out", sentences(map(_excluded, _of_tier(incident, "ruled_out")))),
+        Section("sure", "How sure", sentences(_sure(incident))),
+        Section("next", "Try next", advice=tuple(_advice(incident))),
+    )
+    return Story(
+        headline=headline(incident),
+        badges=(KINDS[incident.kind], incident.severity, incident.status, *(("silent",) if incident.silent else ())),
+        reference=f"{clean(incident.id)}, update {incident.seq}",
+        sections=tuple(s for s in sections if s.sentences or s.table or s.advice),
+    )
+
+
+def headline(incident: Incident) -> str:
+    """What changed and by how much, and where, in at most 120 characters."""
+    stream = f" for {clean(incident.stream, 44)}" if incident.stream else ""
+    finding = lead(incident)
+    if finding is None:
+        return clean(f"{KINDS[incident.kind]}{stream}".capitalize(), 120)
+    prefix = {"improvement": "Suspiciously better: ", "workload": "Workload moved: "}.get(incident.kind, "")
+    words = f"{prefix}{title(finding.signal)} {_moved(finding)}"
+    return clean(clean(words[:1].upper() + words[1:], 118 - len(stream)) + stream, 120)
+
+
+def sentences(said: Iterable[str]) -> tuple[str, ...]:
+    """Each with a capital first letter."""
+    return tuple(s[:1].upper() + s[1:] for s in said)
+
+
+def lead(incident: Incident) -> Finding | None:
+    """The finding that moved most, relative to where it was; the first of equals."""
+    return max(incident.findings, key=_size, default=None)
+
+
+def title(name: str) -> str:
+    """The name of a signal or series as a person would say it."""
+    known = SIGNALS.get(name) or SERIES.get(name) or _RATIOS.get(name)
+    return known.title if known else clean(name.replace("_", " "))
+
+
+def cause_title(name: str) -> str:
+    """The name of a candidate, which may carry its labels.
+
+    Examples
+    --------
+    >>> cause_title("traffic{tenant=batch}"), cause_title("preemptions")
+    ('traffic of tenant=batch', 'preemptions')
+    """
+    bare, _, scope = name.partition("{")
+    whose = f" of {clean(scope.rstrip('}'))}" if scope else ""
+    return f"{_CAUSES.get(bare) or title(bare)}{whose}"
+
+
+def labels(where: dict[str, str]) -> str:
+    """Labels on one line.
+
+    Examples
+    --------
+    >>> labels({"tenant": "chat", "replica": "a"})
+    'tenant=chat, replica=a'
+    """
+    return clean(", ".join(f"{clean(k, 30)}={clean(v, 40)}" for k, v in list(where.items())[:4]), 90)
+
+
+def _size(finding: Finding) -> float:
+    floor = 0.01 if finding.unit == "share" else 1e-9
+    values = abs(finding.after) + floor, abs(finding.before) + floor
+    return abs(math.log(values[0] / values[1])) if all(map(math.isfinite, values)) else 0.0
+
+
+def _moved(finding: Finding) -> str:
+    by = "from nothing" if finding.before == 0 and finding.unit != "share" else change(finding.change, finding.unit)
+    return f"{pair(finding.before, finding.after, finding.unit)} ({by})"
+
+
+def _what(incident: Incident) -> Iterator[str]:
+    findings = sorted(incident.findings, key=_size, reverse=True)
+    for finding in findings[:_MOST]:
+        low, high = (change(x, finding.unit) for x in finding.interval)
+        where = "" if finding.stream == incident.stream else f" of {clean(finding.stream, 40)}"
+        yield f"{title(finding.signal)}{where} {_moved(finding)}; 95% interval {low} to {high}"
+    if len(findings) > _MOST:
+        yield f"and {len(findings) - _MOST} more signals"
+    if not findings and incident.notes:
+        yield clean(incident.notes[0], 300)
+
+
+def _since(incident: Incident) -> Iterator[str]:
+    yield f"{clock(incident.onset)} (90% interval {between(*incident.onset_interval, incident.onset)})"
+    unnoticed = (utc(incident.opened_at) - utc(incident.onset)).total_seconds()
+    yield f"noticed {lasting(unnoticed)} {'later' if unnoticed >= 0 else 'earlier'}"
+    end = incident.resolved_at or incident.updated_at
+    lasted = lasting((utc(end) - utc(incident.onset)).total_seconds())
+    if incident.resolved_at is not None:
+        yield f"resolved {lasted} after it began, at {clock(end)}"
+    elif incident.status != "resolved":
+        yield f"still going on {lasted} after it began, at {clock(end)}"
+
+
+def _who(incident: Incident) -> Iterator[str]:
+    if not incident.segments:
+        yield "no part of the traffic is singled out in this record"
+        return
+    worst = max(incident.segments, key=lambda s: s.share)
+    yield f"{number(worst.share, 'share')} of the excess falls on {labels(worst.where)}, {_lift(worst)}"
+
+
+def _lift(segment: Segment) -> str:
+    if not math.isfinite(segment.lift):
+        return "how much harder than the rest is not known"
+    if 0.8 <= segment.lift <= 1.25:
+        return "its requests hit about as hard as the rest"
+    return f"its requests hit {number(segment.lift)} times as hard as the rest"
+
+
+def _segment_table(incident: Incident) -> Table | None:
+    ordered = sorted(incident.segments, key=lambda s: s.share, reverse=True)[:_MOST]
+    if len(ordered) < 2:
+        return None
+    rows = tuple(
+        (
+            labels(s.where),
+            number(s.share, "share"),
+            f"x{number(s.lift)}" if math.isfinite(s.lift) else "unknown",
+            pair(s.before, s.after, _unit(s.signal)) if s.signal else "",
+            f"{s.requests:,}",
+        )
+        for s in ordered
+    )
+    return Table("Who is hit", ("segment", "of the excess", "against the rest", "before -> after", "requests"), rows)
+
+
+def _unit(signal: str) -> str:
+    return SIGNALS[signal].unit if signal in SIGNALS else ""
+
+
+def _green(incident: Incident) -> Iterator[str]:
+    checks = [c for c in incident.health if c.layer == "infrastructure"]
+    firing = [c for c in checks if c.state == "firing"]
+    green = sum(c.state == "green" for c in checks)
+    newly = [c for c in firing if c.newly]
+    if not green and not firing:
+        yield "no infrastructure check is measured, so whether your dashboards noticed cannot be said"
+    elif not firing and incident.silent:
+        yield f"your infrastructure checks stayed green ({green} of {green} that are measured)"
+    elif not newly and incident.silent:
+        yield f"no infrastructure check newly fired; before the onset already: {_names(firing)}"
+    else:
+        yield f"infrastructure checks newly firing: {_names(newly)}; {green} green" if newly else f"{green} green"
+    absent = [c for c in checks if c.state == "absent"]
+    if absent:
+        yield f"not measured, so not counted as green: {_names(absent)}"
+    serving = [c for c in incident.health if c.layer == "serving" and c.state == "firing"]
+    if serving:
+        yield f"serving checks firing beside them: {_names(serving)}"
+
+
+def _names(checks: list[HealthCheck]) -> str:
+    rest = f" and {len(checks) - 6} more" if len(checks) > 6 else ""
+    return ", ".join(clean(c.name, 40) for c in checks[:6]) + rest
+
+
+def _health_table(incident: Incident) -> Table | None:
+    def row(c: HealthCheck) -> tuple[str, ...]:
+        limit = f"{c.comparison} {number(c.threshold, c.unit)}"
+        worst = "not measured" if c.state == "absent" or c.worst is None else number(c.worst, c.unit)
+        return ("FIRING" if c.state == "firing" else c.state, c.layer, clean(c.name, 40), worst, limit, clean(c.source))
+
+    order = {"firing": 0, "green": 1, "absent": 2}
+    ordered = sorted(incident.health, key=lambda c: (c.layer, order[c.state]))[:40]
+    if not ordered:
+        return None
+    return Table(
+        "What a dashboard showed",
+        ("state", "layer", "check", "worst", "fires at", "threshold from"),
+        tuple(map(row, ordered)),
+    )
+
+
+def _of_tier(incident: Incident, *tiers: str) -> list[Cause]:
+    return [c for c in incident.causes if c.tier in tiers][:_MOST]
+
+
+def _why(incident: Incident) -> Iterator[str]:
+    candidates = _of_tier(incident, "supported", "consistent")
+    if not candidates:
+        examined = f" ({len(incident.causes)} examined)" if incident.causes else ""
+        yield f"unknown: no measured cause explains it{examined}"
+        return
+    first = candidates[0]
+    if first.tier == "supported":
+        yield f"supported by the data: {_named(first)} explains {_explains(first)}"
+    else:
+        yield f"consistent with {_named(first)} ({_explains(first)}), but not proven to be its cause"
+    if first.reason:
+        yield f"{'test' if first.tier == 'supported' else 'because'}: {clean(first.reason, 240)}"
+    if first.via:
+        yield f"chain: {' -> '.join(map(cause_title, first.via[:8]))}"
+    if _both(first):
+        yield f"{_named(first)} {_moves(first)}"
+    if first.evidence.get("by_way_of_traffic", 0) > 0:
+        yield f"by way of traffic: {number(first.evidence['by_way_of_traffic'], 'share')} of the excess"
+    for driver in [c for c in candidates[1:] if c.role == "exogenous"][:1]:
+        yield f"what drives it: {_named(driver)} ({_TIERS[driver.tier]}, {_explains(driver)})"
+
+
+def _named(cause: Cause) -> str:
+    name = f'"{clean(cause.name)}"' if cause.role == "event" else cause_title(cause.name)
+    return f"{name} of {labels(cause.scope)}" if cause.scope else name
+
+
+def _explains(cause: Cause) -> str:
+    ahead = f", {lasting(cause.lag_s)} ahead of it" if cause.lag_s >= 0.5 else ", at the same time"
+    return f"{span(cause.share_low, cause.share_high)} of the excess{ahead}"
+
+
+def _moves(cause: Cause) -> str:
+    return pair(cause.evidence["before"], cause.evidence["after"], cause.unit) if _both(cause) else ""
+
+
+def _both(cause: Cause) -> bool:
+    return {"before", "after"} <= cause.evidence.keys()
+
+
+def _cause_table(incident: Incident) -> Table | None:
+    if len(incident.causes) < 2:
+        return None
+    rows = tuple(
+        (
+            _TIERS[c.tier],
+            _named(c),
+            _ROLES[c.role],
+            span(c.share_low, c.share_high) if c.tier != "ruled_out" else "",
+            lasting(c.lag_s) if c.tier != "ruled_out" else "",
+            _moves(c),
+        )
+        for c in incident.causes[:_MOST]
+    )
+    return Table("Causes examined", ("claim", "cause", "role", "of the excess", "ahead by", "before -> after"), rows)
+
+
+def _excluded(cause: Cause) -> str:
+    return f"{_named(cause)}: {clean(cause.reason, 240) or 'the reason is not in this record'}"
+
+
+def _sure(incident: Incident) -> Iterator[str]:
+    finding = lead(incident)
+    if finding is not None:
+        strongest = max(f.evidence for f in incident.findings)
+        yield f"that it moved by more than its margin: {odds(strongest)} (e-value of the strongest signal)"
+        if finding.requests > 0:
+            yield f"{title(finding.signal)} measured on {finding.requests:,} requests since it moved"
+    yield from (clean(note, 300) for note in incident.notes[:_MOST])
+
+
+def _advice(incident: Incident) -> Iterator[Advice]:
+    candidates = _of_tier(incident, "supported", "consistent")
+    sender = next((c.scope for c in candidates if c.role == "exogenous" and c.scope), None)
+    who = labels(sender) if sender else "whoever sends most"
+    for cause, step in next_steps(incident):
+        prefix = f"If it is {_named(cause)}: " if cause and cause.tier == "consistent" else ""
+        yield Advice(prefix + step.do.replace("{who}", who), step.cost, step.flags)

@@ -1,0 +1,155 @@
+"""The incident record: the facts, all of them, and nothing that is not a fact.
+
+Words, pictures and alerts are made from this record alone, so that nothing is said that is not in it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Kind = Literal["degradation", "improvement", "change", "workload", "telemetry"]
+Severity = Literal["info", "warning", "critical"]
+Status = Literal["open", "acknowledged", "resolved"]
+Role = Literal["exogenous", "mechanism", "event"]
+Tier = Literal["supported", "consistent", "ruled_out"]
+Layer = Literal["infrastructure", "serving"]
+State = Literal["green", "firing", "absent"]
+Format = Literal["text", "markdown", "html"]
+
+
+class Record(BaseModel):
+    """Base of the record's parts: immutable, and strict about unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
+
+
+class Finding(Record):
+    """One signal of one stream that moved."""
+
+    signal: str = Field(description="Name of the signal in the catalogue, such as 'ttft'.")
+    stream: str = Field(description="The stream, such as 'model=smollm2'.")
+    direction: Literal["up", "down"] = Field(description="Which way it moved.")
+    unit: str = Field(description="Unit of before and after: 's', 'tokens', 'share', '1/s'.")
+    before: float = Field(description="Typical value before the onset, for the workload of after.")
+    after: float = Field(description="Typical value since the onset.")
+    change: float = Field(description="after / before - 1; for a share, after - before.")
+    interval: tuple[float, float] = Field(description="95% interval of the change.")
+    evidence: float = Field(description="log10 of the e-value when it was last updated; 6 means a million to one.")
+    onset: datetime = Field(description="Most probable time of this signal's change.")
+    requests: int = Field(description="Requests measured since the onset.")
+
+
+class Cause(Record):
+    """One candidate for why, with what speaks for and against it."""
+
+    name: str = Field(description="Name in the catalogue ('kv_cache', 'preemptions', 'traffic'), or the marker's text.")
+    role: Role
+    tier: Tier = Field(description="supported: the claim passed its tests. consistent: it fits but cannot be told apart.")
+    share_low: float = Field(description="Lower end of the share of the excess that it explains, 0 to 1.")
+    share_high: float = Field(description="Upper end of that share.")
+    lag_s: float = Field(description="Seconds by which it runs ahead of the signal.")
+    via: tuple[str, ...] = Field(default=(), description="The chain from driver to signal, by name.")
+    scope: dict[str, str] = Field(default_factory=dict, description="Labels that it is limited to, such as the tenant.")
+    evidence: dict[str, float] = Field(default_factory=dict, description="Measured numbers by name.")
+    unit: str = Field(default="", description="Unit of 'before' and 'after' in the evidence.")
+    reason: str = Field(default="", description="Why this tier: the test that decided, in one sentence.")
+
+
+class HealthCheck(Record):
+    """One check of a usual dashboard, and what it showed during the incident."""
+
+    name: str
+    layer: Layer
+    state: State = Field(description="green, firing, or absent (not measured; never the same as green).")
+    newly: bool = Field(default=False, description="True if it fires now and did not before the onset.")
+    worst: float | None = Field(description="Worst value during the incident; None if absent.")
+    threshold: float
+    comparison: Literal[">", "<", ">=", "<=", "==", "!="] = ">"
+    for_s: float = Field(default=0.0, description="It must hold this long to fire, in seconds.")
+    unit: str = ""
+    source: str = Field(default="", description="Where the threshold is from.")
+    series: str = Field(default="", description="The series or the signal that it reads.")
+
+
+class Segment(Record):
+    """A part of the traffic, and how much harder it was hit than the rest."""
+
+    where: dict[str, str]
+    share: float = Field(description="Share of the excess that falls on it, 0 to 1.")
+    lift: float = Field(description="Its excess per request over that of the rest (1 is the same).")
+    signal: str = ""
+    before: float = 0.0
+    after: float = 0.0
+    requests: int = 0
+
+
+class Line(Record):
+    """A series as it is drawn beside the others; times are those of the chart."""
+
+    name: str
+    unit: str = ""
+    role: Literal["signal", "exogenous", "mechanism", "event", "symptom", "health"]
+    value: tuple[float | None, ...]
+    expected: tuple[float | None, ...] = Field(default=(), description="What the baseline expects, where it has one.")
+
+
+class Chart(Record):
+    """What a person needs to see: the signals, and the candidate causes on the same time axis."""
+
+    time: tuple[float, ...] = Field(description="Seconds since the epoch, one for each point.")
+    lines: tuple[Line, ...]
+
+
+class Mark(Record):
+    """A marker near the incident."""
+
+    at: datetime
+    kind: str
+    text: str
+
+
+class Incident(Record):
+    """What changed, since when, for whom, what stayed green, the likely cause, and how sure that is.
+
+    ``(id, seq)`` names one transition: the record is never changed, a later state has a higher ``seq``.
+    """
+
+    id: str
+    seq: int = 1
+    status: Status = "open"
+    transition: Literal["open", "update", "acknowledge", "accept", "resolve", "merge"] = "open"
+    kind: Kind
+    severity: Severity
+    stream: str
+    opened_at: datetime
+    onset: datetime
+    onset_interval: tuple[datetime, datetime] = Field(description="90% interval of the onset.")
+    updated_at: datetime
+    resolved_at: datetime | None = None
+    findings: tuple[Finding, ...]
+    causes: tuple[Cause, ...] = ()
+    silent: bool = Field(default=False, description="True when no infrastructure check newly fired, and at least one is measured.")
+    health: tuple[HealthCheck, ...] = ()
+    segments: tuple[Segment, ...] = ()
+    markers: tuple[Mark, ...] = ()
+    notes: tuple[str, ...] = Field(default=(), description="What limits this record: absent series, short reference, ...")
+    chart: Chart | None = None
+
+    def explain(self, format: Format = "text") -> str:
+        """Say it in words.
+
+        Parameters
+        ----------
+        format
+            ``"text"`` for a terminal, ``"markdown"`` for a ticket, ``"html"`` for a self-contained page.
+        """
+        from driftwatch.explain import render  # the only arrow that points upward: the contract spells it as a method
+
+        return render(self, format)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain JSON types."""
+        return self.model_dump(mode="json")

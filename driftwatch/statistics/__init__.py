@@ -1,0 +1,1 @@
+"""Sequential tests and robust estimates: plain numpy, knows nothing of language models."""

@@ -1,0 +1,158 @@
+"""Requests → ticks: rows wait until their tick is final, then are put in order, freed of duplicates and summed."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.config import Config
+from driftwatch.events.columns import Requests, concat_requests
+from driftwatch.statistics.buckets import BUCKETS, CELLS, Floats, Ints, bucket_of, cell_of
+from driftwatch.ticks.names import Names
+from driftwatch.ticks.tick import HISTOGRAMS, OUTCOMES, SCALE, Ticks, empty, grouped
+
+FINISHES = {"length_share": ("length", "max_tokens"), "abort_share": ("abort", "cancelled", "canceled", "aborted")}
+
+
+class TickBuilder:
+    """Collects requests in any order within the lateness window and hands out final ticks.
+
+    Parameters
+    ----------
+    config
+        Width, lateness, and the labels that make streams and segments.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.width, self.lateness = config.ticks.width_s, config.ticks.lateness_s
+        self.streams = Names(config.streams.by, config.streams.max_streams)
+        self.segments = Names(config.streams.segments, config.streams.max_segments)
+        self.waiting: list[Requests] = []
+        self.closed: int | None = None
+        self.watermark = -np.inf
+        self.taken = self.late = self.duplicates = 0
+        self._recent_ids: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._recent_at: Floats = np.empty(0)
+
+    def add(self, batch: Requests) -> None:
+        """Take a batch; rows of ticks that are final already are counted as late and dropped."""
+        at = batch.at
+        if self.closed is not None:
+            in_time = np.floor(at / self.width) > self.closed
+            self.late += int((~in_time).sum())
+            if not in_time.all():
+                batch, at = batch.take(in_time), at[in_time]
+        if len(batch):
+            self.watermark = max(self.watermark, float(at.max()))
+            self.waiting.append(batch)
+
+    @property
+    def final(self) -> int | None:
+        """The newest tick that is final: its end lies one lateness window before the newest event."""
+        if not np.isfinite(self.watermark):
+            return None
+        return int(np.floor((self.watermark - self.lateness) / self.width)) - 1
+
+    def close(self, last: int | None = None) -> Ticks:
+        """Hand out all ticks up to ``last`` (by default those that are final)."""
+        last = self.final if last is None else last
+        if last is None or (self.closed is not None and last <= self.closed):
+            return empty()
+        self.closed = last
+        if not self.waiting:
+            return empty()
+        rows = concat_requests(self.waiting)
+        ripe = np.floor(rows.at / self.width) <= last
+        self.waiting = [rows.take(~ripe)] if not ripe.all() else []
+        return self._summed(self._unique(_ordered(rows.take(ripe))))
+
+    def _unique(self, rows: Requests) -> Requests:
+        """Drop repeated ids: within the lateness window the first in event time counts."""
+        at, ids = rows.at, rows.id_hash
+        every_id, every_at = np.concatenate([self._recent_ids, ids]), np.concatenate([self._recent_at, at])
+        named = every_id != 0
+        ranked = np.sort(every_id[named])
+        repeated = np.zeros(len(every_id), np.bool_)
+        if (ranked[1:] == ranked[:-1]).any():
+            order = np.lexsort((np.arange(len(every_id)), every_at, every_id))
+            same = (every_id[order][1:] == every_id[order][:-1]) & named[order][1:]
+            near = np.diff(every_at[order]) <= self.lateness
+            repeated[order[1:][same & near]] = True
+        new = ~repeated[len(self._recent_ids) :]
+        self.duplicates += int((~new).sum())
+        recent = named & (every_at >= (at.max() if len(at) else -np.inf) - self.lateness)
+        self._recent_ids, self._recent_at = every_id[recent], every_at[recent]
+        return rows if new.all() else rows.take(new)
+
+    def _summed(self, rows: Requests) -> Ticks:
+        stream, segment = self.streams.numbers(rows), self.segments.numbers(rows)
+        done = ~np.isnan(rows.completed_at)
+        self.taken += int(done.sum())
+        flow = self._flow(rows, stream, segment, done)
+        rows, stream, segment = rows.take(done), stream[done], segment[done]
+        tokens = (rows.prompt_tokens, rows.output_tokens, rows.cached_tokens)
+        cell = np.zeros(len(rows), np.int64)
+        for count in tokens:
+            cell = cell * CELLS + cell_of(count)
+        logs = np.stack([np.rint(np.log1p(np.nan_to_num(t)) * SCALE).astype(np.int64) for t in tokens], axis=1)
+        row, code = _histograms(rows)
+        return grouped(
+            tick=self._tick(rows.completed_at),
+            stream=stream,
+            segment=segment,
+            cell=cell,
+            requests=np.ones(len(rows), np.int64),
+            log_tokens=logs,
+            outcomes=_outcomes(rows),
+            row=row,
+            code=code,
+            count=np.ones(len(row), np.int64),
+            **flow,
+        )
+
+    def _tick(self, at: Floats) -> Ints:
+        return np.floor(at / self.width).astype(np.int64)
+
+    def _flow(self, rows: Requests, stream: Ints, segment: Ints, done: NDArray[np.bool_]) -> dict[str, Ints]:
+        """What began and what ended, each in its own tick."""
+        began = ~np.isnan(rows.started_at)
+        tokens = (np.nan_to_num(rows.prompt_tokens) + np.nan_to_num(rows.output_tokens)).astype(np.int64)
+        ended = began & done  # tokens are held from start to completion, so both ends must be known
+        parts = np.concatenate([np.flatnonzero(began), np.flatnonzero(ended)])
+        n_began, nothing = int(began.sum()), np.zeros(len(parts), np.int64)
+        at_end = np.arange(len(parts)) >= n_began
+        held = tokens[parts] * done[parts]
+        return {
+            "flow_known": self._tick(rows.at[parts]),
+            "flow_tick": self._tick(np.where(at_end, rows.completed_at[parts], rows.started_at[parts])),
+            "flow_stream": stream[parts],
+            "flow_segment": segment[parts],
+            "started": np.where(at_end, nothing, 1),
+            "started_tokens": np.where(at_end, nothing, held),
+            "ended_tokens": np.where(at_end, held, nothing),
+        }
+
+
+def _ordered(rows: Requests) -> Requests:
+    """The canonical order: by time, then by id and by what was measured, so that arrival order is forgotten."""
+    keys = (rows.latency, rows.ttft, rows.prompt_tokens, rows.output_tokens, rows.id_hash, rows.at)
+    order = np.lexsort(keys)
+    return rows if (np.diff(order) == 1).all() else rows.take(order)
+
+
+def _outcomes(rows: Requests) -> Ints:
+    finish = rows.finish_reason
+    columns = {name: np.logical_or.reduce([finish.equals(w) for w in words]) for name, words in FINISHES.items()}
+    columns["error_share"] = rows.failed | finish.equals("error")
+    return np.stack([columns[name].astype(np.int64) for name in OUTCOMES], axis=1)
+
+
+def _histograms(rows: Requests) -> tuple[Ints, Ints]:
+    """Row and code of each measured duration."""
+    row, code = [], []
+    for k, name in enumerate(HISTOGRAMS):
+        seconds = getattr(rows, name)
+        measured = np.flatnonzero(seconds > 0)
+        row.append(measured)
+        code.append(k * BUCKETS + bucket_of(seconds[measured]))
+    return np.concatenate(row), np.concatenate(code)

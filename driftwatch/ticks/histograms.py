@@ -1,0 +1,187 @@
+"""An engine's own latency histograms → the same ticks, for users who have no request rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from driftwatch.config import Config
+from driftwatch.events.catalogue import resolve
+from driftwatch.events.columns import Metrics, SeriesKey
+from driftwatch.statistics.buckets import BUCKETS, CELLS, UNKNOWN_CELL, Floats, Ints, bucket_of
+from driftwatch.ticks.builder import FINISHES
+from driftwatch.ticks.names import Names
+from driftwatch.ticks.tick import HISTOGRAMS, OUTCOMES, Ticks, empty, grouped
+
+_LABELS = {"model_name": "model", "pod": "replica", "instance": "replica", "hostname": "replica"}
+_UNKNOWN = (UNKNOWN_CELL * CELLS + UNKNOWN_CELL) * CELLS + UNKNOWN_CELL
+_REASONS = ("finished_reason", "finish_reason", "reason")
+
+Target = tuple[tuple[tuple[str, str], ...], str]
+"""What a counter belongs to: its labels, and the signal (or ``requests``) that it counts."""
+
+
+@dataclass(slots=True)
+class _Counter:
+    """A cumulative counter by tick: what it grew by, resets handled."""
+
+    last: float = math.nan
+    at: float = -math.inf
+    ticks: list[Ints] = field(default_factory=list)
+    grown: list[Ints] = field(default_factory=list)
+
+    def add(self, at: Floats, value: Floats, width: float) -> None:
+        order = np.argsort(at, kind="stable")
+        new = at[order] > self.at
+        at, value = at[order][new], value[order][new]
+        if not len(at):
+            return
+        before = np.concatenate([[self.last], value[:-1]])
+        step = np.where(value >= before, value - before, value)  # a smaller value: the counter began again from 0
+        known = ~np.isnan(before)
+        self.ticks.append(np.floor(at[known] / width).astype(np.int64))
+        self.grown.append(np.rint(step[known]).astype(np.int64))
+        self.last, self.at = float(value[-1]), float(at[-1])
+
+
+class HistogramTicks:
+    """Collects cumulative ``_bucket`` samples and turns their growth into ticks.
+
+    A bucket's growth counts at its geometric middle; the growth of each bound is added to its own bucket and taken from the
+    next, so that every bound can be summed by itself, exactly.
+
+    Parameters
+    ----------
+    config
+        Width and lateness of ticks; labels of streams and segments; names of series.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.width, self.lateness = config.ticks.width_s, config.ticks.lateness_s
+        self.names = config.input.series
+        self.streams = Names(config.streams.by, config.streams.max_streams)
+        self.segments = Names(config.streams.segments, config.streams.max_segments)
+        self.bounds: dict[Target, dict[float, _Counter]] = {}
+        self.finished: dict[Target, dict[str, _Counter]] = {}
+        self.watermark = -np.inf
+
+    def add(self, metrics: Metrics) -> None:
+        """Take samples; those of other series are left alone."""
+        for k, key in enumerate(metrics.keys):
+            counter = self._counter(key)
+            if counter is None:
+                continue
+            rows = (metrics.series == k) & np.isfinite(metrics.value)
+            counter.add(metrics.at[rows], metrics.value[rows], self.width)
+            self.watermark = max(self.watermark, counter.at)
+
+    def _counter(self, key: SeriesKey) -> _Counter | None:
+        known = resolve(self.names.get(key.name, key.name))
+        if known is None:
+            return None
+        series, part = known
+        labels = dict(key.labels)
+        if part == "bucket" and series.signal in HISTOGRAMS and "le" in labels:
+            bound = float(labels["le"].replace("+Inf", "inf"))
+            return self.bounds.setdefault((_labels(labels), series.signal), {}).setdefault(bound, _Counter())
+        reason = next((labels[name] for name in _REASONS if name in labels), None)
+        if series.name == "requests_finished" and reason is not None:
+            return self.finished.setdefault((_labels(labels), "requests"), {}).setdefault(reason, _Counter())
+        return None
+
+    @property
+    def final(self) -> int | None:
+        """The newest tick that is final."""
+        if not np.isfinite(self.watermark):
+            return None
+        return int(np.floor((self.watermark - self.lateness) / self.width)) - 1
+
+    def close(self) -> Ticks:
+        """Everything collected so far, as ticks."""
+        parts: list[tuple[Ints, int, int, Ints, Ints, Ints, Ints]] = []
+        for (labels, signal), bounds in sorted(self.bounds.items()):
+            stream, segment = self._numbers(labels)
+            for code, tick, grown in _differences(signal, bounds):
+                parts.append((tick, stream, segment, code, grown, np.zeros_like(grown), np.zeros((len(tick), 3), np.int64)))
+        for (labels, _), reasons in sorted(self.finished.items()):
+            stream, segment = self._numbers(labels)
+            for reason, counter in sorted(reasons.items()):
+                if counter.ticks:
+                    tick, grown = np.concatenate(counter.ticks), np.concatenate(counter.grown)
+                    parts.append((tick, stream, segment, np.full(len(tick), -1), grown, grown, _outcomes(reason, grown)))
+        return _ticks(parts)
+
+    def _numbers(self, labels: tuple[tuple[str, str], ...]) -> tuple[int, int]:
+        by_name = dict(labels)
+        stream = tuple((n, by_name[n]) for n in self.streams.labels if n in by_name)
+        segment = tuple((n, by_name[n]) for n in self.segments.labels if n in by_name)
+        return self.streams.number(stream), self.segments.number(segment)
+
+
+def _labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    named = {_LABELS.get(name, name): value for name, value in labels.items() if name not in ("le", *_REASONS)}
+    return tuple(sorted(named.items()))
+
+
+def _differences(signal: str, bounds: Mapping[float, _Counter]) -> list[tuple[Ints, Ints, Ints]]:
+    """For each bound: (code, tick, growth) of its own bucket, and the same growth taken from the next one."""
+    ordered = sorted(bounds)
+    offset = HISTOGRAMS.index(signal) * BUCKETS
+    middles = [_middle(low, high) for low, high in zip([0.0, *ordered[:-1]], ordered, strict=True)]
+    codes = (bucket_of(np.array(middles)) + offset).tolist()
+    found = []
+    for k, bound in enumerate(ordered):
+        counter = bounds[bound]
+        if not counter.ticks:
+            continue
+        tick, grown = np.concatenate(counter.ticks), np.concatenate(counter.grown)
+        found.append((np.full(len(tick), codes[k]), tick, grown))
+        if k + 1 < len(ordered):
+            found.append((np.full(len(tick), codes[k + 1]), tick, -grown))
+    return found
+
+
+def _middle(low: float, high: float) -> float:
+    if math.isinf(high):
+        return low * 1.5 if low > 0 else 1.0
+    return math.sqrt(low * high) if low > 0 else high * 0.7
+
+
+def _outcomes(reason: str, grown: Ints) -> Ints:
+    columns = {name: grown if reason in words else np.zeros_like(grown) for name, words in FINISHES.items()}
+    columns["error_share"] = grown if reason == "error" else np.zeros_like(grown)
+    return np.stack([columns[name] for name in OUTCOMES], axis=1)
+
+
+def _ticks(parts: list[tuple[Ints, int, int, Ints, Ints, Ints, Ints]]) -> Ticks:
+    if not parts:
+        return empty()
+    tick = np.concatenate([p[0] for p in parts])
+    n = len(tick)
+    code = np.concatenate([p[3] for p in parts])
+    measured = np.flatnonzero(code >= 0)
+    nothing = np.empty(0, np.int64)
+    ticks = grouped(
+        tick=tick,
+        stream=np.concatenate([np.full(len(p[0]), p[1]) for p in parts]),
+        segment=np.concatenate([np.full(len(p[0]), p[2]) for p in parts]),
+        cell=np.full(n, _UNKNOWN),
+        requests=np.concatenate([p[5] for p in parts]),
+        log_tokens=np.zeros((n, 3), np.int64),
+        outcomes=np.concatenate([p[6] for p in parts]),
+        row=measured,
+        code=code[measured],
+        count=np.concatenate([p[4] for p in parts])[measured],
+        flow_known=nothing,
+        flow_tick=nothing,
+        flow_stream=nothing,
+        flow_segment=nothing,
+        started=nothing,
+        started_tokens=nothing,
+        ended_tokens=nothing,
+    )
+    whole = ticks.count > 0  # a bucket that shrank is a scrape that came in pieces
+    return replace(ticks, row=ticks.row[whole], code=ticks.code[whole], count=ticks.count[whole])

@@ -1,0 +1,197 @@
+"""The tick: what a slice of event time holds, as integers only, so that merging is exact and order does not matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.statistics.buckets import BUCKETS, Floats, Ints
+
+HISTOGRAMS = ("ttft", "itl", "latency", "queue_time")
+"""Durations kept as histograms, in the order of their code."""
+OUTCOMES = ("length_share", "abort_share", "error_share")
+"""Ways to finish that are counted, in the order of their columns."""
+TOKENS = ("prompt", "output", "cached")
+"""Token counts whose logarithms are summed, in the order of their columns."""
+SCALE = 2**20
+"""Fixed point: one log unit."""
+
+_CODES = len(HISTOGRAMS) * BUCKETS
+
+
+@dataclass(frozen=True, slots=True)
+class Ticks:
+    """Ticks of all streams as columns of integers.
+
+    A row of the first table is one (tick, stream, segment, cell); rows are sorted and unique. A row of the second is one
+    bucket of one duration of such a row. The third counts what began and what ended, by the tick in which it did.
+
+    Parameters
+    ----------
+    tick, stream, segment, cell
+        Shape (n,): keys. ``cell`` packs the workload cells of prompt, output and cached tokens.
+    requests
+        Shape (n,): completed requests.
+    log_tokens
+        Shape (n, 3): sum of ln(1 + tokens) of prompt, output and cached tokens, in 1/2**20.
+    outcomes
+        Shape (n, 3): requests cut at the limit, aborted, failed.
+    row, code, count
+        Shape (m,): position of the row in the first table, duration x bucket, and how many requests had it.
+    flow_known, flow_stream, flow_segment, flow_tick
+        Shape (k,): keys of the third table: when it became known (a start is known when its request is done), of whom,
+        and the tick in which it happened.
+    started, started_tokens, ended_tokens
+        Shape (k,): requests that began in the tick, their prompt and output tokens, and the tokens of those that ended.
+    """
+
+    tick: Ints
+    stream: Ints
+    segment: Ints
+    cell: Ints
+    requests: Ints
+    log_tokens: Ints
+    outcomes: Ints
+    row: Ints
+    code: Ints
+    count: Ints
+    flow_known: Ints
+    flow_stream: Ints
+    flow_segment: Ints
+    flow_tick: Ints
+    started: Ints
+    started_tokens: Ints
+    ended_tokens: Ints
+
+    def __len__(self) -> int:
+        return len(self.tick)
+
+    def of_stream(self, stream: int) -> Ticks:
+        """The part that belongs to one stream."""
+        rows, flow = self.stream == stream, self.flow_stream == stream
+        position = np.cumsum(rows) - 1
+        inside = rows[self.row]
+        kept = {n: getattr(self, n)[rows] for n in _ROWS} | {n: getattr(self, n)[flow] for n in _FLOW}
+        return Ticks(**kept, row=position[self.row[inside]], code=self.code[inside], count=self.count[inside])
+
+    def between(self, first: int, last: int) -> Ticks:
+        """The part in these ticks, both included (a view: rows are sorted by tick)."""
+        low, high = np.searchsorted(self.tick, [first, last + 1])
+        flow = slice(*np.searchsorted(self.flow_known, [first, last + 1]))
+        bucket = slice(*np.searchsorted(self.row, [low, high]))
+        kept = {n: getattr(self, n)[low:high] for n in _ROWS} | {n: getattr(self, n)[flow] for n in _FLOW}
+        return Ticks(**kept, row=self.row[bucket] - low, code=self.code[bucket], count=self.count[bucket])
+
+    def duration(self, name: str) -> tuple[Ints, Ints, Ints]:
+        """Histogram of one duration: (row, bucket, count)."""
+        which = HISTOGRAMS.index(name)
+        rows = self.code // BUCKETS == which
+        return self.row[rows], self.code[rows] % BUCKETS, self.count[rows]
+
+    def mean_log_tokens(self) -> Floats:
+        """Shape (n, 3): mean of ln(1 + tokens) of each row."""
+        return self.log_tokens / (SCALE * np.maximum(self.requests, 1)[:, None])
+
+
+_ROWS = ("tick", "stream", "segment", "cell", "requests", "log_tokens", "outcomes")
+_FLOW = ("flow_known", "flow_stream", "flow_segment", "flow_tick", "started", "started_tokens", "ended_tokens")
+
+
+def empty() -> Ticks:
+    """No ticks at all."""
+    two = {"log_tokens": np.empty((0, 3), np.int64), "outcomes": np.empty((0, 3), np.int64)}
+    return Ticks(**{f.name: two.get(f.name, np.empty(0, np.int64)) for f in fields(Ticks)})
+
+
+def merge(parts: Sequence[Ticks]) -> Ticks:
+    """Add ticks up: exact, associative, and the same in any order.
+
+    Examples
+    --------
+    >>> len(merge([empty(), empty()]))
+    0
+    """
+    parts = [p for p in parts if len(p) or len(p.flow_tick)]
+    if not parts:
+        return empty()
+    if len(parts) == 1:
+        return parts[0]
+    joined = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Ticks) if f.name != "row"}
+    offsets = np.cumsum([0] + [len(p) for p in parts[:-1]])
+    joined["row"] = np.concatenate([p.row + offset for p, offset in zip(parts, offsets, strict=True)])
+    return grouped(**joined)
+
+
+def grouped(
+    *,
+    tick: Ints,
+    stream: Ints,
+    segment: Ints,
+    cell: Ints,
+    requests: Ints,
+    log_tokens: Ints,
+    outcomes: Ints,
+    row: Ints,
+    code: Ints,
+    count: Ints,
+    flow_known: Ints,
+    flow_stream: Ints,
+    flow_segment: Ints,
+    flow_tick: Ints,
+    started: Ints,
+    started_tokens: Ints,
+    ended_tokens: Ints,
+) -> Ticks:
+    """Sum rows with equal keys, and sort: the canonical form that `Ticks` promises."""
+    first, group = group_by(tick, stream, segment, cell)
+    n = len(first)
+    bucket_first, bucket_group = group_by(group[row], code)
+    flow_first, flow_group = group_by(flow_known, flow_stream, flow_segment, flow_tick)
+    k = len(flow_first)
+    return Ticks(
+        tick=tick[first],
+        stream=stream[first],
+        segment=segment[first],
+        cell=cell[first],
+        requests=_summed(group, requests, n),
+        log_tokens=_summed(group, log_tokens, n),
+        outcomes=_summed(group, outcomes, n),
+        row=group[row][bucket_first],
+        code=code[bucket_first],
+        count=_summed(bucket_group, count, len(bucket_first)),
+        flow_known=flow_known[flow_first],
+        flow_tick=flow_tick[flow_first],
+        flow_stream=flow_stream[flow_first],
+        flow_segment=flow_segment[flow_first],
+        started=_summed(flow_group, started, k),
+        started_tokens=_summed(flow_group, started_tokens, k),
+        ended_tokens=_summed(flow_group, ended_tokens, k),
+    )
+
+
+def group_by(*keys: Ints) -> tuple[Ints, Ints]:
+    """Sort by several integer keys at once.
+
+    Returns
+    -------
+    For each group, in order, the position of its first row; and for each row its group.
+    """
+    packed = keys[0]
+    if not len(packed):
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    packed = packed - packed.min()
+    for key in keys[1:]:
+        low = key.min()
+        packed = packed * (int(key.max()) - int(low) + 1) + (key - low)
+    _, first, group = np.unique(packed, return_index=True, return_inverse=True)
+    return first.astype(np.int64), group.astype(np.int64)
+
+
+def _summed(group: Ints, values: Ints, n: int) -> Ints:
+    """Exact integer sums by group."""
+    total = np.zeros((n, *values.shape[1:]), np.int64)
+    np.add.at(total, group, values)
+    return total

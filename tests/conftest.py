@@ -1,0 +1,31 @@
+"""What all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from driftwatch.demo import recording
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def recordings() -> Path:
+    """Real data that is too large, or not ours, to come with the project."""
+    folder = Path(os.environ.get("DRIFTWATCH_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the recordings are not on this machine; DRIFTWATCH_DATA names their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundled() -> Path:
+    """The recording that comes with the project."""
+    return recording()

@@ -1,0 +1,220 @@
+"""Whatever stands in a record stays text, in every format, and never stops the writing."""
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from hypothesis import HealthCheck as Health
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftwatch.explain import headline, render
+from driftwatch.explain.facts import tell
+from driftwatch.explain.markdown import escape
+from driftwatch.incidents import models
+from driftwatch.incidents.models import Incident
+
+SAMPLE = Incident.model_validate_json((Path(__file__).parent / "sample.json").read_text(encoding="utf-8"))
+ATTACKS = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style></svg><iframe src='https://x.example'>",
+    "{{ 7 * 7 }}{% include 'page.html' %}",
+    "[click](javascript:alert(1)) ![x](http://x.example/a.png)",
+    "@everyone www.x.example #1 **bold** `code` | cell | ~~gone~~ &lt;b&gt; $x$",
+    "\n# heading\n\n- item\n```\nfence",
+    "\x1b[31mred\x1b]0;title\x07\x1b[2J",
+    "\u202eesrever\u202c\u200b\u2028line",
+    "x" * 5000,
+    "nbsp\u00a0\u3000wide",
+    "",
+)
+texts = st.one_of(st.sampled_from(ATTACKS), st.text(max_size=30))
+numbers = st.one_of(st.floats(), st.floats(0, 100))
+times = st.datetimes(datetime(1970, 1, 2), datetime(2100, 1, 1), timezones=st.sampled_from([UTC]))
+labels = st.dictionaries(texts, texts, max_size=5)
+units = st.one_of(st.sampled_from(["s", "share", "1/s", "tokens", ""]), texts)
+several = {"max_size": 3}
+
+
+def tuples(each):
+    return st.lists(each, **several).map(tuple)
+
+
+findings = st.builds(
+    models.Finding,
+    signal=st.one_of(st.sampled_from(["ttft", "error_share", "traffic"]), texts),
+    stream=texts,
+    unit=units,
+    before=numbers,
+    after=numbers,
+    change=numbers,
+    interval=st.tuples(numbers, numbers),
+    evidence=numbers,
+    onset=times,
+    requests=st.integers(0, 10**9),
+)
+causes = st.builds(
+    models.Cause,
+    name=st.one_of(st.sampled_from(["kv_cache_usage", "traffic"]), texts),
+    share_low=numbers,
+    share_high=numbers,
+    lag_s=numbers,
+    via=tuples(texts),
+    scope=labels,
+    evidence=st.dictionaries(st.one_of(st.sampled_from(["before", "after"]), texts), numbers, max_size=4),
+    unit=units,
+    reason=texts,
+)
+checks = st.builds(
+    models.HealthCheck,
+    name=texts,
+    newly=st.booleans(),
+    worst=st.none() | numbers,
+    threshold=numbers,
+    unit=units,
+    source=texts,
+    series=texts,
+)
+segments = st.builds(
+    models.Segment,
+    where=labels,
+    share=numbers,
+    lift=numbers,
+    signal=texts,
+    before=numbers,
+    after=numbers,
+    requests=st.integers(0, 10**9),
+)
+incidents = st.builds(
+    Incident,
+    id=texts,
+    seq=st.integers(1, 99),
+    status=st.sampled_from(get_args(models.Status)),
+    stream=texts,
+    opened_at=times,
+    onset=times,
+    onset_interval=st.tuples(times, times),
+    updated_at=times,
+    resolved_at=st.none() | times,
+    findings=tuples(findings),
+    causes=tuples(causes),
+    silent=st.booleans(),
+    health=tuples(checks),
+    segments=tuples(segments),
+    notes=tuples(texts),
+)
+quick = settings(max_examples=60, deadline=None, suppress_health_check=list(Health))
+DOCUMENT = {"html", "head", "meta", "title", "style", "body", "div", "header", "main", "footer", "nav", "article"}
+WORDS = {"section", "figure", "figcaption", "details", "summary", "h1", "h2", "h3", "p", "ul", "ol", "li", "span", "a"}
+TABLES = {"code", "table", "thead", "tbody", "tr", "th", "td"}
+PICTURES = {"svg", "g", "path", "rect", "text", "line", "defs", "clippath"}
+ALLOWED = DOCUMENT | WORDS | TABLES | PICTURES
+VOID = {"meta"}
+
+
+class Page(HTMLParser):
+    """Notes every tag and attribute, and fails where tags do not nest."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.tags, self.attributes = [], set(), set()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def check_page(text):
+    page = Page()
+    page.feed(text)
+    page.close()
+    assert not page.open
+    assert page.tags <= ALLOWED
+    assert not {name for name in page.attributes if name.startswith("on") or name == "src"}
+    assert "\x1b" not in text
+
+
+def check_text(text):
+    assert all(len(line) <= 230 for line in text.split("\n"))
+    assert not [c for c in text if c != "\n" and unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"}]
+
+
+def check_markdown(text):
+    assert not re.search(r"(?<!\\)(\\\\)*<", text)
+    assert not re.search(r"(?i)(https?|ftp):|www\.", text)
+    assert "](" not in text.replace("\\]", "")
+    for line in filter(None, text.split("\n")):
+        assert re.match(r"(### |\*\*|- |\d\. |\| )", line)
+        columns = len(re.findall(r"(?<!\\)\|", line.replace("\\\\", ""))) if line.startswith("| ") else 0
+        assert columns in {0, 6, 7}
+
+
+@given(incidents)
+@quick
+def test_any_record_can_be_said_in_one_short_line(incident):
+    line = headline(incident)
+    assert 0 < len(line) <= 120
+    assert "\n" not in line
+
+
+@given(incidents)
+@quick
+def test_text_stays_on_its_lines_and_has_no_control_characters(incident):
+    check_text(render(incident, "text"))
+
+
+@given(incidents)
+@quick
+def test_markdown_has_no_markup_but_its_own(incident):
+    check_markdown(render(incident, "markdown"))
+
+
+@given(incidents)
+@quick
+def test_a_page_has_no_markup_but_its_own(incident):
+    check_page(render(incident, "html"))
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_charts_keep_hostile_text_as_text(attack):
+    chart = SAMPLE.chart
+    lines = tuple(line.model_copy(update={"name": attack, "unit": attack}) for line in chart.lines[:2])
+    mark = models.Mark(at=SAMPLE.onset, kind=attack, text=attack)
+    incident = SAMPLE.model_copy(
+        update={"chart": chart.model_copy(update={"lines": lines}), "markers": (mark,), "stream": attack}
+    )
+    page = render(incident, "html")
+    check_page(page)
+    assert "<svg" in page
+
+
+def test_a_template_in_a_label_is_not_run():
+    assert "49" not in headline(SAMPLE.model_copy(update={"stream": ATTACKS[3]}))
+    page = render(SAMPLE.model_copy(update={"stream": ATTACKS[3], "findings": (), "chart": None}), "html")
+    assert "{{ 7 * 7 }}" in page
+
+
+@pytest.mark.parametrize("line", ["1. one", "- item", "+ item", "> quote", "=== under", "# title", "--- rule"])
+def test_markdown_at_the_start_of_a_line_is_escaped(line):
+    assert escape(line) != line
+    assert escape(line).replace("\\", "") == line
+
+
+def test_more_than_a_page_can_hold_is_counted():
+    many = SAMPLE.model_copy(update={"findings": SAMPLE.findings * 10})
+    what = next(s for s in tell(many).sections if s.key == "what")
+    assert len(what.sentences) == 13
+    assert what.sentences[-1] == "And 18 more signals"

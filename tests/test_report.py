@@ -1,0 +1,129 @@
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from driftwatch.errors import InputError, MissingExtra
+from driftwatch.explain import html
+from driftwatch.incidents.models import Incident
+from driftwatch.report import Quarantined, Report, StreamState
+
+SAMPLE = Incident.model_validate_json((Path(__file__).parent / "explain" / "sample.json").read_text(encoding="utf-8"))
+START = datetime(2026, 11, 23, 15, 32, 10, tzinfo=UTC)
+QUIET = Report(
+    started_at=START,
+    ended_at=START + timedelta(minutes=14),
+    requests=3412,
+    samples=41_820,
+    streams=(
+        StreamState(name="model=m", requests=3380, ticks=168, learnt_ticks=96, state="watching", refused=("itl: few",)),
+        StreamState(name="model=tiny", requests=32, ticks=12, learnt_ticks=12),
+    ),
+    quarantined=(Quarantined(source="r.jsonl", reason="not JSON", rows=3, first_lines=(412, 413)),),
+    late=4,
+    duplicates=2,
+    absent=("vllm:num_requests_waiting",),
+    notes=("metrics are 15 s apart",),
+    config_digest="ab12",
+    version="0.1.0",
+)
+FOUND = QUIET.model_copy(update={"incidents": (SAMPLE,)})
+
+
+def test_without_an_incident_it_says_what_was_watched_and_what_was_not():
+    words = str(QUIET)
+    for fact in (
+        "No incident: nothing that is judged moved by more than its margin",
+        "3,412 requests and 41,820 samples of metrics over 14 min",
+        "On model=tiny: still learning, 12 ticks so far",
+        "On model=m: itl: few",
+        "vllm:num_requests_waiting",
+        "4 rows came too late",
+        "2 rows repeat a request id",
+        "412, 413",
+        "Metrics are 15 s apart",
+    ):
+        assert fact in words
+
+
+def test_nothing_learnt_is_not_called_healthy():
+    assert "nothing is judged yet" in str(Report())
+    assert "nothing is judged yet" in str(Report(streams=(StreamState(name="a"),)))
+
+
+def test_incidents_are_told_in_full():
+    words = str(FOUND)
+    assert words.startswith("1 incident (1 critical degradation)\n")
+    assert SAMPLE.explain("text").rstrip() in words
+    assert repr(FOUND) == "<Report: 1 incident (1 critical degradation)>"
+
+
+@pytest.mark.parametrize("report", [Report(), QUIET, FOUND])
+def test_json_comes_back_the_same(report, tmp_path):
+    path = tmp_path / "report.json"
+    assert report.to_json(path) == path.read_text(encoding="utf-8")
+    assert Report.from_json(path) == Report.from_json(str(path)) == Report.from_json(report.to_json()) == report
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("{", "the document"), ('{"requests": "many"}', "requests"), ('{"colour": 1}', "colour"), ("[]", "the document")],
+)
+def test_what_is_no_report_is_refused_with_its_place(text, problem, tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=f"report.json: not a report of driftwatch: {problem}"):
+        Report.from_json(path)
+    with pytest.raises(InputError, match=r"missing\.json: cannot be read"):
+        Report.from_json(tmp_path / "missing.json")
+
+
+def test_a_frame_has_a_row_for_each_incident():
+    frame = FOUND.to_frame()
+    assert len(frame) == 1
+    assert frame.loc[0, "signal"] == "ttft"
+    assert frame.loc[0, "cause"] == "kv_cache_usage"
+    assert frame.loc[0, "onset"] == SAMPLE.onset
+    assert list(QUIET.to_frame().columns) == list(frame.columns)
+
+
+def test_the_page_is_small_and_needs_nothing_from_outside(tmp_path):
+    page = FOUND.to_html(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert len(page.encode()) < 1_500_000
+    assert "<script" not in page
+    assert not re.search(r"(?i)\b(src|href)=\"(?!#)|url\(|@import", re.sub(r'url\(["\']?#', "", page))
+    assert "Time to first token 0.05 s → 3.1 s" in page
+
+
+def test_figures_make_room_for_the_incidents_after_them(monkeypatch, tmp_path):
+    monkeypatch.setattr(html, "_ROOM_FOR_FIGURES", 50_000)
+    page = FOUND.model_copy(update={"incidents": (SAMPLE,) * 3}).to_html(tmp_path / "some.html").read_text()
+    assert page.count("<article") == 3
+    assert page.count("<figure>") == 1
+    assert page.count("The figure is left out to keep this page small") == 2
+
+
+def test_any_number_of_incidents_keeps_the_page_small(tmp_path):
+    plain = SAMPLE.model_copy(update={"chart": None})
+    page = FOUND.model_copy(update={"incidents": (plain,) * 200}).to_html(tmp_path / "many.html").read_text()
+    assert len(page.encode()) < 1_500_000
+    assert f"{200 - page.count('<article')} more incidents are left out" in page
+
+
+def test_a_notebook_shows_the_page_and_its_style_stays_inside():
+    shown = FOUND._repr_html_()
+    assert shown.lstrip().startswith('<div class="driftwatch">')
+    style = re.search(r"<style>(.*?)</style>", shown, re.DOTALL)[1]
+    selectors = re.findall(r"(?m)^\s*([.\w][^{}@]*)\{", style)
+    assert selectors
+    assert all(part.strip().startswith(".driftwatch") for s in selectors for part in s.split(","))
+
+
+def test_without_the_extra_a_notebook_shows_text_and_a_page_says_what_to_install(monkeypatch, tmp_path):
+    html._environment.cache_clear()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert QUIET._repr_html_().startswith("<pre>No incident")
+    with pytest.raises(MissingExtra, match=r"driftwatch-serving\[report\]"):
+        QUIET.to_html(tmp_path / "report.html")
