@@ -16,6 +16,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from driftwatch._version import __version__
+
 if TYPE_CHECKING:
     from driftwatch.baseline import Baseline
     from driftwatch.config import Config
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
     from driftwatch.incidents.models import Cause, Finding, HealthCheck, Incident, Segment
     from driftwatch.report import Report
     from driftwatch.scan import fit, scan
-
-__version__ = "0.1.0.dev0"
 
 __all__ = [
     "Baseline",

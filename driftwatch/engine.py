@@ -190,8 +190,7 @@ class Engine:
         found = []
         for life in self.lives:
             if life.resolved is None and self._recovered(life, last):
-                quiet = max(EPOCH, self._ticks(self.config.incidents.quiet_s))
-                life.resolved, life.recovered, life.status = last, last - quiet, "resolved"
+                life.resolved, life.recovered, life.status = last, last - self._quiet, "resolved"
                 found.append(self._record(life, last))
                 for stream in {stream for stream, _ in life.alarms}:
                     self._by_title(stream).restart()
@@ -212,8 +211,10 @@ class Engine:
         return Baseline(streams, self.config.digest())
 
     def _recovered(self, life: Life, last: int) -> bool:
+        if last - life.opened < self._quiet:
+            return False  # the window would reach back to before the change
         same = [a for a in life.alarms.values() if BY_NAME[a.signal].workload == (life.kind == "workload")]
-        return all(self._by_title(alarm.stream).recovered(alarm, last) for alarm in same)
+        return all(self._by_title(alarm.stream).recovered(alarm, self._quiet, last) for alarm in same)
 
     def _skip(self, stream: str, last: int) -> tuple[int, int] | None:
         """Ticks of a stream that belong to an incident and are not learnt as healthy (a new workload is)."""
@@ -241,6 +242,10 @@ class Engine:
 
     def _by_title(self, title: str) -> StreamWatch:
         return next(w for w in self.watches.values() if w.title == title)
+
+    @property
+    def _quiet(self) -> int:
+        return max(EPOCH, self._ticks(self.config.incidents.quiet_s))
 
     def _ticks(self, seconds: float) -> int:
         return round(seconds / self.config.ticks.width_s)

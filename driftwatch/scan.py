@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
-from driftwatch._version import __version__
+from driftwatch import __version__
 from driftwatch.baseline import Baseline
 from driftwatch.config import Config
 from driftwatch.engine import Engine
@@ -172,7 +173,7 @@ def _sources(requests: Any, metrics: Any, markers: Any) -> tuple[list[Any], list
     """Sources of each kind; a recording folder stands for all three."""
     found: tuple[list[Any], list[Any], list[Any]] = ([], _listed(metrics), _listed(markers))
     for source in _listed(requests):
-        parts = recording(source) if isinstance(source, str | Path) else None
+        parts = _recorded(source)
         if parts is None:
             found[0].append(source)
         else:
@@ -181,7 +182,19 @@ def _sources(requests: Any, metrics: Any, markers: Any) -> tuple[list[Any], list
     return found
 
 
+def _recorded(source: Any) -> tuple[Path | None, ...] | None:
+    """The files of a recording folder; None for anything else, such as a folder of logs."""
+    if not isinstance(source, str | Path) or not Path(source).is_dir():
+        return None
+    try:
+        return recording(source)
+    except InputError:
+        return None
+
+
 def _listed(source: Any) -> list[Any]:
+    """Several sources, or one: a list of paths or tables is several, a list of rows is one."""
     if source is None:
         return []
-    return list(source) if isinstance(source, list | tuple) else [source]
+    several = isinstance(source, list | tuple) and not any(isinstance(s, Mapping | BaseModel) for s in source)
+    return list(source) if several else [source]

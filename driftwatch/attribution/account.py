@@ -13,7 +13,7 @@ import numpy as np
 from driftwatch.attribution.causes import find_causes
 from driftwatch.attribution.health import Rule, evaluate, silent
 from driftwatch.attribution.scene import Scene
-from driftwatch.attribution.segments import segments_of
+from driftwatch.attribution.parts import segments_of
 from driftwatch.detectors import Shift
 from driftwatch.events.signals import BY_NAME, Signal
 from driftwatch.incidents.life import Alarm, Life, severity_of

@@ -1,4 +1,4 @@
-"""The gate: within the incident, does the signal get worse when the candidate does, beyond what traffic explains?
+"""The gate: within the incident, the signal gets worse when the candidate does, beyond what traffic explains.
 
 A step at the onset proves nothing, since anything that began then has one. Only the ups and downs since the onset are
 used here.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Family, held
+from driftwatch.attribution.candidates import Family
 from driftwatch.statistics.permutation import association_test, partial_correlations
 
 Floats = NDArray[np.float64]
@@ -25,7 +25,6 @@ LEAST_READINGS = 6
 MOST_TICKS = 720
 """Later ticks of a long incident are not tested."""
 _LAGS_S = (0.0, 5.0, 10.0, 20.0, 40.0, 60.0, 90.0, 120.0, 180.0, 300.0)
-_CONTROLS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def dose_response(
     excess: Floats,
     onset: int,
     families: Sequence[Family],
-    traffic: Sequence[Family],
+    controls: Floats,
     *,
     lags: Sequence[int],
     count: int,
@@ -88,24 +87,24 @@ def dose_response(
         The first tick of the incident.
     families
         What is tested.
-    traffic
-        Exogenous families to partial out, most important first.
+    controls
+        Shape (T, c): what is partialled out.
     lags
         Lags that are tried, in ticks.
     count, rng
         Permutations and their source of chance.
     """
     ticks = usable_ticks(excess, onset)
-    tested = [i for i, family in enumerate(families) if testable(family, ticks)]
+    tested = [i for i, family in enumerate(families) if enough(family, ticks)]
     if not tested:
         return [None] * len(families)
-    effect, controls = clipped(excess[ticks]), _controls(traffic, ticks)
+    effect, beside = clipped(excess[ticks]), controls[ticks]
     rows = [
         (position, lag, seen) for position, i in enumerate(tested) for lag, seen in _views(families[i], ticks, lags)
     ]
     series = np.array([position for position, _, _ in rows])
     views = np.stack([seen for _, _, seen in rows])
-    found = association_test(effect, views, series, controls=controls, count=count, rng=rng)
+    found = association_test(effect, views, series, controls=beside, count=count, rng=rng)
     doses: list[Dose | None] = [None] * len(families)
     for position, i in enumerate(tested):
         doses[i] = Dose(
@@ -113,7 +112,7 @@ def dose_response(
             single=float(found.single[position]),
             familywise=float(found.familywise[position]),
             lag=rows[int(found.view[position])][1],
-            follows=_later(families[i], effect, ticks, lags, controls) - float(found.correlation[position]),
+            follows=_later(families[i], effect, ticks, lags, beside) - float(found.correlation[position]),
             readings=readings(families[i], ticks),
             spread=_spread(families[i], ticks, onset),
         )
@@ -125,7 +124,7 @@ def usable_ticks(excess: Floats, onset: int) -> Ints:
     return np.asarray((onset + np.flatnonzero(~np.isnan(excess[onset:])))[:MOST_TICKS], np.int64)
 
 
-def testable(family: Family, ticks: Ints) -> bool:
+def enough(family: Family, ticks: Ints) -> bool:
     """Whether there is enough to test a family on."""
     return len(ticks) >= LEAST_TICKS and readings(family, ticks) >= LEAST_READINGS
 
@@ -176,8 +175,3 @@ def _spread(family: Family, ticks: Ints, onset: int) -> float:
     shift = np.abs(family.values[:, ticks].mean(1) - np.median(family.values[:, :onset], axis=1))
     varied = family.values[:, ticks].std(1)
     return float(np.divide(varied, shift, out=np.zeros_like(varied), where=shift > 0).max())
-
-
-def _controls(traffic: Sequence[Family], ticks: Ints) -> Floats:
-    recent = [trailing(held(family.head.values), 3)[ticks] for family in traffic[:_CONTROLS]]
-    return np.stack(recent, axis=1) if recent else np.empty((len(ticks), 0))

@@ -87,7 +87,7 @@ def ramp(values: Floats, window: Window, lag: int) -> Floats:
     high = max(float(np.quantile(seen[window.during], 0.98)), low + 1e-12)
     edges = np.linspace(low, high, PIECES + 1)
     delayed = values[np.maximum(window.ticks - lag, 0)]
-    return np.clip((delayed[:, None] - edges[:-1]) / (edges[1] - edges[0]), 0.0, 1.0)
+    return np.asarray(np.clip((delayed[:, None] - edges[:-1]) / (edges[1] - edges[0]), 0.0, 1.0))
 
 
 def family_term(family: Family, window: Window, lags: Sequence[int]) -> Term:
@@ -152,7 +152,7 @@ def _resampled(n: int, rng: np.random.Generator) -> Floats:
     """Weights of n ticks when blocks of them are drawn with replacement: shape (1 + RESAMPLES, n), the first all 1."""
     blocks = -(-n // _BLOCK)
     drawn = rng.multinomial(blocks, np.full(blocks, 1 / blocks), RESAMPLES)
-    return np.r_[np.ones((1, n)), drawn[:, np.arange(n) // _BLOCK]]
+    return np.concatenate([np.ones((1, n)), drawn[:, np.arange(n) // _BLOCK]])
 
 
 def _fitted(terms: Sequence[Term], window: Window, weights: Floats) -> list[Floats]:

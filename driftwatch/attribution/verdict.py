@@ -114,8 +114,8 @@ def event_cause(event: Event, share: Share, distance_s: float, near: bool) -> Ca
 def _decided(case: Case, significance: float) -> tuple[Tier, str]:
     if case.share.high < LEAST_SHARE:
         return "ruled_out", f"it explains at most {case.share.high:.0%} of the excess"
-    if case.passes(significance):
-        return _claimed(case)
+    if case.dose is not None and case.dose.familywise <= significance:
+        return _claimed(case, case.dose)
     if case.drives is not None:
         return "consistent", f"it explains {case.drives[1]:.0%} of the rise of {case.drives[0]}; {_unproven(case)}"
     if case.dose is None or (doubt := _doubt(case, case.dose)):
@@ -123,10 +123,8 @@ def _decided(case: Case, significance: float) -> tuple[Tier, str]:
     return "ruled_out", f"no dose-response: since the onset the signal does not follow it ({_numbers(case.dose)})"
 
 
-def _claimed(case: Case) -> tuple[Tier, str]:
-    """It passed the permutation test: is there another reading?"""
-    dose = case.dose
-    assert dose is not None
+def _claimed(case: Case, dose: Dose) -> tuple[Tier, str]:
+    """It passed the permutation test; is there another reading."""
     if case.event:
         return "consistent", f"it coincides with '{case.event}', which explains more of the excess"
     if case.share.low < LEAST_SHARE:

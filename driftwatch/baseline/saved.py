@@ -71,6 +71,6 @@ class Baseline:
                         streams[header["streams"][int(position)]][name] = file[key]
         except OSError as error:
             raise StateError(f"{path}: cannot be read ({error.strerror or error})") from error
-        except (KeyError, ValueError, IndexError, TypeError, zipfile.BadZipFile) as error:
+        except (EOFError, KeyError, ValueError, IndexError, TypeError, zipfile.BadZipFile) as error:
             raise StateError(f"{path}: not a baseline of driftwatch ({error})") from error
         return cls(streams, header["config"])

@@ -14,7 +14,7 @@ from driftwatch.detectors.protocol import Evidence, Memory, Shift
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.normal import normal_quantile, uniform_of
 from driftwatch.statistics.robust import midmean
-from driftwatch.statistics.whitening import SPANS, effective_size, fit_persistence, long_run_variance, past_means
+from driftwatch.statistics.whitening import SPANS, effective_share, fit_persistence, long_run_variance, past_means
 
 _SHIFTS = np.array([0.25, 0.5, 1.0, 2.0])  # bets on a move of this many standard deviations
 _STEPS = np.array([[0.02, 0.5], [0.1, 0.6]])  # bets that a share of .5 (.6) falls where .02 (.1) should
@@ -25,8 +25,9 @@ _REFIT = 1.25  # the persistence is fitted anew when there is this much more to 
 class LocationDetector:
     """Mixture Shiryaev-Roberts e-detector for a location, two-sided, with an indifference margin.
 
-    Assumes that the whitened observations of a healthy stream are exchangeable; the p-value of a rank against a finite
-    reference is enlarged by the reference's own uncertainty, because the same reference is used many times.
+    Assumes that the whitened observations of a healthy stream are exchangeable but for a weak dependence, for which their
+    evidence is discounted: each counts as the share of an independent one that it is worth. The p-value of a rank against
+    a finite reference is enlarged by the reference's own uncertainty, because the same reference is used many times.
 
     Parameters
     ----------
@@ -64,17 +65,13 @@ class LocationDetector:
         self.persistence: Floats = np.zeros(len(SPANS))
         self.reference: Floats = np.empty(0)
         self.variance = 0.0
+        self.worth = 1.0
         self.fitted = 0
 
     @property
     def ready(self) -> bool:
         """Whether there is a reference to rank against."""
         return len(self.reference) > 0
-
-    @property
-    def effective(self) -> float:
-        """Independent observations that the reference is worth."""
-        return effective_size(self.learnt)
 
     def update(self, tick: Ints, value: Floats, total: Floats) -> Evidence:
         """Take observations (``total`` requests stand behind each value)."""
@@ -111,7 +108,9 @@ class LocationDetector:
             self.variance = long_run_variance(_winsorised(self.learnt - self.level))
         centred = self.learnt - self.level
         whitened = centred - past_means(centred, np.empty(0)) @ self.persistence
-        self.reference = np.sort(_settled(whitened[SPANS[1] :]))
+        known = _settled(whitened[SPANS[-1] :])
+        self.worth = effective_share(_winsorised(known))
+        self.reference = np.sort(known)
 
     def _log_factors(self, tick: Ints, value: Floats) -> Floats:
         centred = value - self.level
@@ -121,7 +120,7 @@ class LocationDetector:
         margin = self.margin * (1.0 - float(self.persistence.sum()))
         tie = uniform_of(self.seed, tick)
         sides = [self._bets(self._exceedance(_settled(side * whitened - margin), side, tie)) for side in (1, -1)]
-        return np.stack(sides, axis=1)
+        return self.worth * np.stack(sides, axis=1)  # a power below 1 of an e-value is one too (Jensen)
 
     def _exceedance(self, whitened: Floats, side: int, tie: Floats) -> Floats:
         """P-value of each observation among the reference, seen from above (side 1) or from below (-1)."""

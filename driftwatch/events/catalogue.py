@@ -1,6 +1,6 @@
 """The series that engines, GPUs and hosts expose: our name for each, its role, unit, and its names at the source.
 
-Roles decide what may be called a cause: `shared` knowledge of how serving works, not statistics. The tables themselves
+Roles decide what may be called a cause: that is knowledge of how serving works, not statistics. The tables themselves
 are in `engines` and `machines`; this file looks things up in them.
 """
 
@@ -106,7 +106,8 @@ def resolve(raw_name: str, labels: tuple[tuple[str, str], ...] | None = None) ->
     Parameters
     ----------
     raw_name
-        As exposed, with or without ``_total``; ``:`` and ``.`` may have become ``_``, a namespace may stand before ``vllm``.
+        As exposed, with or without ``_total``; ``:`` and ``.`` may have become ``_``, and a namespace may come first, as
+        in ``ray_vllm_num_requests_running``.
     labels
         The labels of the time series. Some names mean different things by label; without labels the first is taken.
 

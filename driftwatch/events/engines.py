@@ -9,6 +9,7 @@ from driftwatch.events.series import Ratio, Series, Source, named
 
 _BLOCKS, _ACTIVE = "nv_trt_llm_kv_cache_block_metrics", "nv_trt_llm_request_metrics"
 
+# fmt: off
 ENGINE_SERIES: tuple[Series, ...] = (
     Series(
         "kv_cache_usage", "KV cache in use", "gauge", "share", "mechanism", expected=True,
@@ -170,4 +171,5 @@ RATIOS: tuple[Ratio, ...] = (
     Ratio("mean_prompt_tokens", "prompt tokens per request", "prompt_tokens", "requests_finished",
           role="exogenous", bad="up", unit="tokens"),
 )
+# fmt: on
 """Shares that are made of two counters."""

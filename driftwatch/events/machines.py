@@ -1,4 +1,4 @@
-"""The series of GPUs, hosts, processes and pods: DCGM, NVML, OpenTelemetry hardware, node exporter, kube-state-metrics."""
+"""The series of GPUs, hosts, processes and pods: DCGM, NVML, OpenTelemetry, node exporter, kube-state-metrics."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from driftwatch.events.series import Series, Source, named
 _MIB = float(2**20)
 _OOM = (("reason", "OOMKilled"),)
 
+# fmt: off
 MACHINE_SERIES: tuple[Series, ...] = (
     Series(
         "gpu_memory_used", "GPU memory in use", "gauge", "bytes", "mechanism",
@@ -96,4 +97,5 @@ MACHINE_SERIES: tuple[Series, ...] = (
     Series("host_oom", "out-of-memory kills on the host", "counter", "1/s", "health",
            sources=named("node_vmstat_oom_kill")),
 )
+# fmt: on
 """All series of machines, processes and pods."""

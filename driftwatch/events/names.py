@@ -56,8 +56,7 @@ _ALIASES: dict[str, str] = {
     " response_id x_request_id",
     "finish_reason": "finished_reason stop_reason finish_reasons done_reason gen_ai.response.finish_reasons"
     " gen_ai.response.finish_reason",
-    "status": "status_code http_status http_status_code response_code http.status_code"
-    " http.response.status_code level",
+    "status": "status_code http_status http_status_code response_code http.status_code http.response.status_code level",
     "error": "error_str error_message error.message exception error.type error_type exception.type"
     " error_information.error_class",
     "model": "model_name model_id gen_ai.response.model gen_ai.request.model provided_model_name",
@@ -92,11 +91,13 @@ FINISH_REASONS: dict[str, str] = {
 FAILURES: frozenset[str] = frozenset({"failure", "failed", "error", "exception", "timeout", "status_code_error"})
 """A status in words that means the request failed."""
 
-_CONTAINERS = frozenset({
-    *("usage", "attributes", "span_attributes", "resource_attributes", "usage_details", "response", "timing"),
-    *("timings", "metrics", "data", "standard_logging_object", "observation", "request", "result", "properties"),
-    *("tags", "attrs"),
-})
+_CONTAINERS = frozenset(
+    {
+        *("usage", "attributes", "span_attributes", "resource_attributes", "usage_details", "response", "timing"),
+        *("timings", "metrics", "data", "standard_logging_object", "observation", "request", "result", "properties"),
+        *("tags", "attrs"),
+    }
+)
 _UNITS: tuple[tuple[str, str], ...] = (
     *((suffix, "ns") for suffix in ("_time_unix_nano", "_unix_nano", "_nanoseconds", "_nanos", "_ns")),
     *((suffix, "us") for suffix in ("_microseconds", "_micros", "_us")),

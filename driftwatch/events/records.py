@@ -34,8 +34,10 @@ def _instant(value: Any) -> Any:
 Instant = Annotated[float, BeforeValidator(_instant), Field(allow_inf_nan=False)]
 """Seconds since the epoch; a datetime or an ISO 8601 string is taken too (without an offset it is UTC)."""
 
-Seconds = Annotated[float | None, BeforeValidator(_measured), Field(ge=0, le=1e7, allow_inf_nan=False)]
-Tokens = Annotated[int | None, BeforeValidator(_measured), Field(ge=0, le=10**9)]
+_Seconds = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
+_Tokens = Annotated[int, Field(ge=0, le=10**9)]
+Seconds = Annotated[_Seconds | None, BeforeValidator(_measured)]
+Tokens = Annotated[_Tokens | None, BeforeValidator(_measured)]
 Number = Annotated[float, BeforeValidator(_plain)]
 Vector = Annotated[tuple[Number, ...] | None, BeforeValidator(lambda v: v if v is None else tuple(_plain(v)))]
 

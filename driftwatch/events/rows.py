@@ -84,9 +84,7 @@ def requests_from(records: Sequence[Request]) -> Requests:
     ([3.0], ['m'])
     """
     fields = {"itl": "itl_mean"}
-    numbers = {
-        name: np.array([getattr(r, fields.get(name, name)) for r in records], np.float64) for name in NUMBERS
-    }
+    numbers = {name: np.array([getattr(r, fields.get(name, name)) for r in records], np.float64) for name in NUMBERS}
     finish = finish_reasons(Coded.of(r.finish_reason or None for r in records))
     status = np.array([r.status if isinstance(r.status, int) else np.nan for r in records], np.float64)
     words = Coded.of(r.status if isinstance(r.status, str) else None for r in records)

@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch._optional import load
-from driftwatch.explain.facts import Table, cause_title, labels, lead, title
+from driftwatch.explain.facts import cause_title, lead, named, title
 from driftwatch.explain.numbers import clean, number, span, utc
-from driftwatch.incidents.models import Incident, Line
+from driftwatch.explain.story import Table
+from driftwatch.incidents.models import Cause, Incident, Line
 
 INK, MUTED, GRID, BAND, ONSET = "#1f2430", "#646b78", "#e3e6eb", "#fbe3b6", "#b45309"
 _SIGNAL, _SUPPORTED, _CONSISTENT, _OTHER = "#b4232a", "#1d4ed8", "#5f7fc4", "#8b929e"
 _SEVERITY = {"critical": _SIGNAL, "warning": ONSET, "info": _SUPPORTED}
 _ROLES = ("signal", "mechanism", "exogenous", "event", "symptom", "health")
-_MOST_ROWS, _MOST_POINTS, _MOST_MARKS = 8, 200, 5
+_MOST_ROWS, _MOST_POINTS, _MOST_MARKS, _NARROW = 8, 200, 5, 500
 
 _STYLE = {
     "background": "transparent",
@@ -162,7 +163,7 @@ def _row(canvas: _Canvas, position: int, line: Line, *, last: bool) -> Any:
     if line.expected:
         layers.append(data.mark_line(color=MUTED, strokeDash=[4, 3], strokeWidth=1.3).encode(x, alt.Y("e:Q")))
     layers.append(data.mark_line(color=_colour(canvas.incident, line), strokeWidth=1.8).encode(x, y))
-    words = _heading(canvas.incident, line, 110 if canvas.width > 500 else 46)
+    words = _heading(canvas.incident, line, 110 if canvas.width > _NARROW else 46)
     heading = alt.TitleParams(words, anchor="start", offset=6)
     return alt.layer(*layers, width=canvas.width, height=84 if line.role == "signal" else 54, title=heading)
 
@@ -179,17 +180,16 @@ def _marks(canvas: _Canvas, x: Any, *, worded: bool) -> Iterator[Any]:
     for n, (at, words, colour, dash) in enumerate(drawn[:_MOST_MARKS]):
         mark = alt.Chart(alt.InlineData(values=[{"t": at, "words": words}]))
         yield mark.mark_rule(color=colour, strokeWidth=1.3, strokeDash=dash).encode(x)
-        if worded:
+        if worded and (words == "onset" or canvas.width > _NARROW):
             late = at > sum(canvas.frame) / 2
             text = mark.mark_text(align="right" if late else "left", dx=-4 if late else 4, fontSize=11, color=colour)
             yield text.encode(x, y=alt.value(8 + 13 * n), text="words:N")
 
 
 def _heading(incident: Incident, line: Line, limit: int) -> str:
-    cause = next((c for c in incident.causes if c.name == line.name), None)
+    cause = _drawn_cause(incident, line)
     unit = {"share": "", "": ""}.get(line.unit, f", {clean(line.unit, 12)}")
-    whose = f" of {labels(cause.scope)}" if cause and cause.scope else ""
-    name = f"{_title(line)}{whose}{unit}"
+    name = f"{named(cause) if cause else _title(line)}{unit}"
     if cause is None:
         return clean(name if line.role == "signal" else f"{name} ({line.role})", limit)
     claim = "ruled out" if cause.tier == "ruled_out" else f"{cause.tier}, {span(cause.share_low, cause.share_high)}"
@@ -203,8 +203,20 @@ def _title(line: Line) -> str:
 def _colour(incident: Incident, line: Line) -> str:
     if line.role == "signal":
         return _SIGNAL
-    tier = next((c.tier for c in incident.causes if c.name == line.name), "")
-    return {"supported": _SUPPORTED, "consistent": _CONSISTENT}.get(tier, _OTHER)
+    cause = _drawn_cause(incident, line)
+    return {"supported": _SUPPORTED, "consistent": _CONSISTENT}.get(cause.tier if cause else "", _OTHER)
+
+
+def _drawn_cause(incident: Incident, line: Line) -> Cause | None:
+    """The cause that a line shows: its name, and its labels if it is limited to some."""
+    for cause in incident.causes:
+        scope = [f"{name}={value}" for name, value in sorted(cause.scope.items())]
+        if line.role != "signal" and line.name in (
+            f"{cause.name}{{{','.join(scope)}}}",
+            " ".join([cause.name, *scope]),
+        ):
+            return cause
+    return None
 
 
 def _time_axis(alt: Any, frame: list[float], width: int) -> Any:

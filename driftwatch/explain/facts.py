@@ -7,14 +7,15 @@ html) only lay the story out; strings in it are plain text, cleaned of control c
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS
 from driftwatch.events.signals import BY_NAME as SIGNALS
-from driftwatch.explain.numbers import between, change, clean, clock, lasting, number, odds, pair, span, utc
+from driftwatch.explain.numbers import between, change, clean, clock, interval, lasting, number, odds, pair, span, utc
 from driftwatch.explain.steps import next_steps
+from driftwatch.explain.story import Advice, Section, Story, Table
 from driftwatch.incidents.models import Cause, Finding, HealthCheck, Incident, Segment
 
 KINDS = {
@@ -28,58 +29,11 @@ _RATIOS = {ratio.name: ratio for ratio in RATIOS}
 _CAUSES = {"traffic": "traffic", "held_tokens": "tokens in flight", "concurrency_cap": "cap on concurrent requests"}
 _ROLES = {"exogenous": "load", "mechanism": "engine", "event": "event"}
 _TIERS = {"supported": "supported", "consistent": "consistent", "ruled_out": "ruled out"}
+_COMPARISONS = {
+    **{">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le},
+    **{"==": operator.eq, "!=": operator.ne},
+}
 _MOST = 12  # rows of a table; how many were left out is said
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows of text under a header; the first column says the state where there is one."""
-
-    caption: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Advice:
-    """One thing to try, what it costs, and the flags that do it."""
-
-    do: str
-    cost: str
-    flags: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """One answer of the story. ``key`` names it for layout; ``title`` is what a person reads."""
-
-    key: str
-    title: str
-    sentences: tuple[str, ...] = ()
-    table: Table | None = None
-    advice: tuple[Advice, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """All that is said about an incident.
-
-    Parameters
-    ----------
-    headline
-        What changed and by how much, at most 120 characters.
-    badges
-        Kind, severity, status, and ``silent`` where it is.
-    reference
-        The id and number of the transition.
-    sections
-        In the order in which they are read; the first ones answer in ten seconds.
-    """
-
-    headline: str
-    badges: tuple[str, ...]
-    reference: str
-    sections: tuple[Section, ...]
 
 
 def tell(incident: Incident) -> Story:
@@ -167,9 +121,9 @@ def _moved(finding: Finding) -> str:
 def _what(incident: Incident) -> Iterator[str]:
     findings = sorted(incident.findings, key=_size, reverse=True)
     for finding in findings[:_MOST]:
-        low, high = (change(x, finding.unit) for x in finding.interval)
         where = "" if finding.stream == incident.stream else f" of {clean(finding.stream, 40)}"
-        yield f"{title(finding.signal)}{where} {_moved(finding)}; 95% interval {low} to {high}"
+        likely = interval(*finding.interval, finding.unit)
+        yield f"{title(finding.signal)}{where} {_moved(finding)}; 95% interval {likely}"
     if len(findings) > _MOST:
         yield f"and {len(findings) - _MOST} more signals"
     if not findings and incident.notes:
@@ -247,18 +201,19 @@ def _green(incident: Incident) -> Iterator[str]:
 
 
 def _names(checks: list[HealthCheck]) -> str:
-    rest = f" and {len(checks) - 6} more" if len(checks) > 6 else ""
-    return ", ".join(clean(c.name, 40) for c in checks[:6]) + rest
+    rest = f" and {len(checks) - _MOST} more" if len(checks) > _MOST else ""
+    return ", ".join(clean(c.name, 40) for c in checks[:_MOST]) + rest
 
 
 def _health_table(incident: Incident) -> Table | None:
     def row(c: HealthCheck) -> tuple[str, ...]:
         limit = f"{c.comparison} {number(c.threshold, c.unit)}"
-        worst = "not measured" if c.state == "absent" or c.worst is None else number(c.worst, c.unit)
+        short = " (did not fire)" if c.state == "green" and _beyond(c) else ""
+        worst = number(c.worst, c.unit) + short
         return ("FIRING" if c.state == "firing" else c.state, c.layer, clean(c.name, 40), worst, limit, clean(c.source))
 
-    order = {"firing": 0, "green": 1, "absent": 2}
-    ordered = sorted(incident.health, key=lambda c: (c.layer, order[c.state]))[:40]
+    measured = [c for c in incident.health if c.state != "absent"]
+    ordered = sorted(measured, key=lambda c: (c.layer, c.state == "green"))[:40]
     if not ordered:
         return None
     return Table(
@@ -266,6 +221,10 @@ def _health_table(incident: Incident) -> Table | None:
         ("state", "layer", "check", "worst", "fires at", "threshold from"),
         tuple(map(row, ordered)),
     )
+
+
+def _beyond(check: HealthCheck) -> bool:
+    return check.worst is not None and _COMPARISONS[check.comparison](check.worst, check.threshold)
 
 
 def _of_tier(incident: Incident, *tiers: str) -> list[Cause]:
@@ -280,22 +239,24 @@ def _why(incident: Incident) -> Iterator[str]:
         return
     first = candidates[0]
     if first.tier == "supported":
-        yield f"supported by the data: {_named(first)} explains {_explains(first)}"
+        yield f"supported by the data: {named(first)} explains {_explains(first)}"
     else:
-        yield f"consistent with {_named(first)} ({_explains(first)}), but not proven to be its cause"
+        yield f"consistent with {named(first)} ({_explains(first)}), but not proven to be its cause"
     if first.reason:
         yield f"{'test' if first.tier == 'supported' else 'because'}: {clean(first.reason, 240)}"
     if first.via:
         yield f"chain: {' -> '.join(map(cause_title, first.via[:8]))}"
     if _both(first):
-        yield f"{_named(first)} {_moves(first)}"
+        yield f"{named(first)} went {_moves(first)}"
     if first.evidence.get("by_way_of_traffic", 0) > 0:
-        yield f"by way of traffic: {number(first.evidence['by_way_of_traffic'], 'share')} of the excess"
-    for driver in [c for c in candidates[1:] if c.role == "exogenous"][:1]:
-        yield f"what drives it: {_named(driver)} ({_TIERS[driver.tier]}, {_explains(driver)})"
+        yield f"{number(first.evidence['by_way_of_traffic'], 'share')} of the excess comes by way of traffic"
+    for driver in [c for c in candidates[1:] if c.role == "exogenous"][:2]:
+        drives = "drives" if driver.tier == "supported" else "may drive"
+        yield f"what {drives} it: {named(driver)} ({_TIERS[driver.tier]}, {_explains(driver)})"
 
 
-def _named(cause: Cause) -> str:
+def named(cause: Cause) -> str:
+    """A cause with the labels that it is limited to; the text of an event in quotes."""
     name = f'"{clean(cause.name)}"' if cause.role == "event" else cause_title(cause.name)
     return f"{name} of {labels(cause.scope)}" if cause.scope else name
 
@@ -319,7 +280,7 @@ def _cause_table(incident: Incident) -> Table | None:
     rows = tuple(
         (
             _TIERS[c.tier],
-            _named(c),
+            named(c),
             _ROLES[c.role],
             span(c.share_low, c.share_high) if c.tier != "ruled_out" else "",
             lasting(c.lag_s) if c.tier != "ruled_out" else "",
@@ -331,7 +292,7 @@ def _cause_table(incident: Incident) -> Table | None:
 
 
 def _excluded(cause: Cause) -> str:
-    return f"{_named(cause)}: {clean(cause.reason, 240) or 'the reason is not in this record'}"
+    return f"{named(cause)}: {clean(cause.reason, 240) or 'the reason is not in this record'}"
 
 
 def _sure(incident: Incident) -> Iterator[str]:
@@ -344,10 +305,17 @@ def _sure(incident: Incident) -> Iterator[str]:
     yield from (clean(note, 300) for note in incident.notes[:_MOST])
 
 
+def _sender(incident: Incident) -> str:
+    """Whom to slow down: named only where the record names a driver, and with the same certainty."""
+    senders = [c for c in _of_tier(incident, "supported", "consistent") if c.role == "exogenous" and c.scope]
+    proven = next((c for c in senders if c.tier == "supported"), None)
+    if proven:
+        return labels(proven.scope)
+    return f"whoever sends most (perhaps {labels(senders[0].scope)})" if senders else "whoever sends most"
+
+
 def _advice(incident: Incident) -> Iterator[Advice]:
-    candidates = _of_tier(incident, "supported", "consistent")
-    sender = next((c.scope for c in candidates if c.role == "exogenous" and c.scope), None)
-    who = labels(sender) if sender else "whoever sends most"
+    who = _sender(incident)
     for cause, step in next_steps(incident):
-        prefix = f"If it is {_named(cause)}: " if cause and cause.tier == "consistent" else ""
+        prefix = f"If it is {named(cause)}: " if cause and cause.tier == "consistent" else ""
         yield Advice(prefix + step.do.replace("{who}", who), step.cost, step.flags)

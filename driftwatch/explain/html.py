@@ -9,7 +9,8 @@ from typing import Any
 
 from driftwatch._optional import load
 from driftwatch.explain import chart
-from driftwatch.explain.facts import Section, headline, tell
+from driftwatch.explain.facts import headline, tell
+from driftwatch.explain.story import Section
 from driftwatch.incidents.models import Incident
 
 WIDE, NARROW = 900, 290
@@ -128,7 +129,7 @@ def _environment() -> Any:
     loader = jinja2.PackageLoader("driftwatch.explain")
     return jinja2.Environment(
         loader=loader,
-        autoescape=False,
+        autoescape=True,
         finalize=_typeset,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from driftwatch.explain.facts import Advice, Section, Story, Table
+from driftwatch.explain.story import Advice, Section, Story, Table
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<|~&#$])")
 _LINK = re.compile(r"(?i)(https?|ftp|mailto)(:)|(www)(\.)")

@@ -82,15 +82,28 @@ def change(x: float, unit: str) -> str:
 
 
 def span(low: float, high: float) -> str:
-    """A range of shares.
+    """A range of shares, to whole percents.
 
     Examples
     --------
     >>> span(0.55, 0.85), span(0.3, 0.3)
     ('55% to 85%', '30%')
     """
-    first, last = number(low, "share"), number(high, "share")
+    first, last = (f"{100 * x:.0f}%" if math.isfinite(x) else "unknown" for x in (low, high))
     return first if first == last else f"{first} to {last}"
+
+
+def interval(low: float, high: float, unit: str) -> str:
+    """An interval of a change, both ends in the same words.
+
+    Examples
+    --------
+    >>> interval(0.72, 2.3, "s"), interval(-0.1, 0.2, "s"), interval(0.01, 0.05, "share")
+    ('x1.7 to x3.3', '-10% to +20%', '+1 points to +5 points')
+    """
+    if unit != "share" and math.isfinite(low) and 1 <= high < math.inf:
+        return f"x{_digits(1 + low)} to x{_digits(1 + high)}"
+    return f"{change(low, unit)} to {change(high, unit)}"
 
 
 def odds(evidence: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import fill
 
-from driftwatch.explain.facts import Advice, Section, Story, Table
+from driftwatch.explain.story import Advice, Section, Story, Table
 
 WIDTH = 100
 _LABEL = 21
@@ -21,7 +21,7 @@ def layout(sections: Sequence[Section]) -> str:
     """The sentences of all sections first, then their tables."""
     answers = [line for section in sections for line in _answer(section)]
     tables = [line for section in sections if section.table for line in ["", *_grid(section.table)]]
-    return "\n".join(answers + tables)
+    return "\n".join(answers + tables).lstrip("\n")
 
 
 def _answer(section: Section) -> list[str]:

@@ -113,9 +113,8 @@ class StreamWatch:
         """An alarm with what has come until this tick."""
         return replace(alarm, tick=tick, shift=self.detectors[alarm.signal].again(alarm.shift, tick))
 
-    def recovered(self, alarm: Alarm, last: int) -> bool:
-        """Whether an alarm's signal is back: not told apart from healthy, and most of the move gone."""
-        quiet = max(EPOCH, round(self.config.incidents.quiet_s / self.config.ticks.width_s))
+    def recovered(self, alarm: Alarm, quiet: int, last: int) -> bool:
+        """Whether an alarm's signal is back for so many ticks: not told apart from healthy, and most of the move gone."""
         size, error = self.detectors[alarm.signal].recent(last - quiet + 1, last)
         if math.isnan(size):
             return False

@@ -164,11 +164,11 @@ class Converter:
 
     def _coalesced(self, columns: Iterable[Any], n: int) -> Coded:
         """The first column that has a value, row by row."""
-        whole: Any = None
-        for column in columns:
-            part = strings(_first(column))
-            whole = part if whole is None else pc.coalesce(whole, part)
-        return Coded.constant(None, n) if whole is None else coded(whole) or Coded.constant(None, n)
+        found = [_first(column) for column in columns]
+        if not found:
+            return Coded.constant(None, n)
+        whole = found[0] if len(found) == 1 else pc.coalesce(*map(strings, found))
+        return coded(whole) or Coded.constant(None, n)
 
     def _labels(self, chunk: Chunk, plan: _Plan) -> dict[str, Coded]:
         labels = {}
@@ -223,10 +223,7 @@ def _written_labels(column: Any) -> dict[str, Coded]:
         return {}
     parsed = [_object(text) for text in texts.values]
     names = dict.fromkeys(name for labels in parsed for name in labels)
-    return {
-        name: Coded.of([labels.get(name) for labels in parsed] + [None]).take(texts.codes)
-        for name in names
-    }
+    return {name: Coded.of([labels.get(name) for labels in parsed] + [None]).take(texts.codes) for name in names}
 
 
 def _object(text: str) -> dict[str, str]:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch._optional import load
+from driftwatch.events.names import FIELDS, field_of
 from driftwatch.readers.chunk import Chunk, Keep, chunk_of
 from driftwatch.readers.lines import Block, blocks
 from driftwatch.readers.sources import Reading
 
-pa, arrow_csv = load("pyarrow", "batch"), load("pyarrow.csv", "batch")
+pa, pc, arrow_csv = load("pyarrow", "batch"), load("pyarrow.compute", "batch"), load("pyarrow.csv", "batch")
 
 _QUOTE, _NEWLINE = ord('"'), ord("\n")
 
@@ -89,21 +92,71 @@ def _without_first_line(block: Block, path: Path, reading: Reading) -> Block:
 def _rows(block: Block, table: _Table, path: Path, reading: Reading) -> Iterator[Chunk]:
     bad: list[Any] = []
     parsed = _parsed(block.data, table, bad)
-    if parsed is None:  # not UTF-8 somewhere
+    if parsed is None:
         yield from _utf8_rows(block, table, path, reading)
         return
-    skipped = [row.number - 1 for row in bad]
-    yield chunk_of(parsed, lambda: np.delete(_first_lines(block.data, block.line), skipped).tolist())
-    if not bad:
-        return
-    lines = _first_lines(block.data, block.line)
+    swallowing = _swallowing(parsed, table) if b'"' in block.data else np.zeros(parsed.num_rows, np.bool_)
+    good = parsed.filter(pa.array(~swallowing)) if swallowing.any() else parsed
+    begins = _Begins(block, [row.number - 1 for row in bad], np.flatnonzero(swallowing))
+    yield chunk_of(good, begins.of_good_rows)
     for row in bad:
-        line = int(lines[row.number - 1])
         what = f"{row.actual_columns} cells where the header has {row.expected_columns}"
-        reading.quarantine.add(str(path), what, line)
-        swallowed = row.text.partition("\n")[2]
-        if swallowed.strip():
-            yield from _rows(Block(swallowed.encode(), line + 1), table, path, reading)
+        reading.quarantine.add(str(path), what, begins.line(row.number - 1))
+        yield from _rest_of(begins.block(row.number - 1), table, path, reading)
+    for number in begins.swallowing:
+        reading.quarantine.add(str(path), "a quote that is not closed", begins.line(number))
+        yield from _rest_of(begins.block(number), table, path, reading)
+
+
+def _rest_of(block: Block, table: _Table, path: Path, reading: Reading) -> Iterator[Chunk]:
+    """The lines after the first of a bad row: an open quote may have swallowed good ones."""
+    rest = block.data.partition(b"\n")[2]
+    if rest.strip():
+        yield from _rows(Block(rest, block.line + 1), table, path, reading)
+
+
+def _swallowing(parsed: Any, table: _Table) -> NDArray[np.bool_]:
+    """Rows with a line break where a number should be: a quote was left open, and closed rows later."""
+    found = np.zeros(parsed.num_rows, np.bool_)
+    for name in table.kept:
+        mapped = field_of(name)
+        if mapped is not None and FIELDS[mapped.field] in ("time", "duration", "tokens"):
+            broken = pc.fill_null(pc.match_substring(parsed[name], "\n"), False)
+            found |= np.asarray(broken.to_numpy(), np.bool_)
+    return found
+
+
+class _Begins:
+    """Where the rows of a block begin; worked out only when somebody asks, which is when a row is bad."""
+
+    def __init__(self, block: Block, bad: list[int], swallowing: NDArray[np.int64]) -> None:
+        self._block = block
+        self._bad = bad
+        self._good = swallowing
+
+    @cached_property
+    def _lines(self) -> NDArray[np.int64]:
+        return _first_lines(self._block.data, self._block.line)
+
+    @cached_property
+    def swallowing(self) -> list[int]:
+        """Positions, among all rows, of those that parsed and are bad all the same."""
+        return np.delete(np.arange(len(self._lines)), self._bad)[self._good].tolist() if len(self._good) else []
+
+    def of_good_rows(self) -> list[int]:
+        """The first line of each row that was parsed."""
+        return np.delete(self._lines, [*self._bad, *self.swallowing]).tolist()
+
+    def line(self, row: int) -> int:
+        """The first line of a row."""
+        return int(self._lines[row])
+
+    def block(self, row: int) -> Block:
+        """The lines of a row."""
+        begin, end = self.line(row), int(self._lines[row + 1]) if row + 1 < len(self._lines) else None
+        texts = self._block.data.split(b"\n")
+        last = None if end is None else end - self._block.line
+        return Block(b"\n".join(texts[begin - self._block.line : last]) + b"\n", begin)
 
 
 def _parsed(data: bytes, table: _Table, bad: list[Any]) -> Any:
@@ -137,11 +190,11 @@ def _utf8_rows(block: Block, table: _Table, path: Path, reading: Reading) -> Ite
             good.append(text)
         except UnicodeDecodeError:
             reading.quarantine.add(str(path), "not UTF-8", line)
-    if len(good) < len(block):
+    if len(good) < block.rows:
         yield from _rows(Block(b"\n".join(good) + b"\n", block.line), table, path, reading)
 
 
-def _first_lines(data: bytes, line: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _first_lines(data: bytes, line: int) -> NDArray[np.int64]:
     """The line at which each row begins: a newline between quotes ends no row."""
     text = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
     ends = np.flatnonzero(text == _NEWLINE)
@@ -150,4 +203,3 @@ def _first_lines(data: bytes, line: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     first = np.concatenate(([True], closed[:-1]))
     blank = first & closed & ((ends == begins) | ((ends == begins + 1) & (text[begins] == ord("\r"))))
     return np.flatnonzero(first & ~blank) + line
-

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from driftwatch.config import Config
 from driftwatch.errors import InputError
 from driftwatch.readers import csv, frames, jsonl, parquet
 from driftwatch.readers.chunk import Chunk, Keep
+from driftwatch.readers.quarantine import Quarantine
 from driftwatch.readers.sources import BLOCK, Progress, Reading, beginning, is_path, paths_of, sizes, suffix_of
 
 Format = Literal["jsonl", "csv", "parquet", "text"]
@@ -52,18 +54,18 @@ def format_of(path: Path, reading: Reading) -> Format:
     return "text" if _SAMPLE.match(start.partition(b"\n")[0]) else "csv"
 
 
-def chunks(item: Any, reading: Reading, keep: Keep) -> Iterator[Chunk]:
+def chunks(item: Any, name: str, reading: Reading, keep: Keep) -> Iterator[Chunk]:
     """The rows of a file, a data frame or an iterable of mappings."""
     if is_path(item):
         kind = format_of(item, reading)
         if kind == "text":
             raise InputError("this is metrics text, not a table", source=str(item))
         return READERS[kind](item, reading, keep)
-    return frames.read_frame(item, keep) if frames.is_frame(item) else frames.read_rows(item, name_of(item), keep)
+    return frames.read_frame(item, keep) if frames.is_frame(item) else frames.read_rows(item, name, keep)
 
 
-def items_of(source: Any, what: str) -> list[Any]:
-    """What a source consists of: paths, data frames, and iterators of rows or batches.
+def items_of(source: Any, what: str) -> dict[str, Any]:
+    """What a source consists of: paths, data frames, and iterators of rows or batches, by what messages call them.
 
     Parameters
     ----------
@@ -71,7 +73,18 @@ def items_of(source: Any, what: str) -> list[Any]:
         A path, a glob, a folder, a data frame, an iterable of rows or batches, or a list of any of those.
     what
         ``requests``, ``metrics`` or ``markers``.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, or nothing in it.
     """
+    items = _items(source, what)
+    several = len(items) > 1
+    return {_name_of(item, f" {i}" if several else ""): item for i, item in enumerate(items, 1)}
+
+
+def _items(source: Any, what: str) -> list[Any]:
     if is_path(source):
         return list(paths_of(source, what))
     if frames.is_frame(source) or not hasattr(source, "__iter__") or isinstance(source, dict):
@@ -81,16 +94,15 @@ def items_of(source: Any, what: str) -> list[Any]:
     if first is None:
         raise InputError("it holds no rows", source=what)
     if is_path(first) or frames.is_frame(first):
-        return [item for part in (first, *rows) for item in items_of(part, what)]
+        return [item for part in (first, *rows) for item in _items(part, what)]
     return [chain([first], rows)]
 
 
-def name_of(item: Any) -> str:
-    """What messages call an item."""
-    return str(item) if is_path(item) else "rows" if isinstance(item, chain) else type(item).__name__
+def _name_of(item: Any, number: str) -> str:
+    return str(item) if is_path(item) else ("rows" if isinstance(item, chain) else type(item).__name__) + number
 
 
-def reading_of(items: list[Any], config: Any, quarantine: Any, progress: Progress | None) -> Reading:
+def reading_of(items: Collection[Any], config: Config, quarantine: Quarantine, progress: Progress | None) -> Reading:
     """The settings for these items: the more files, the less of each is held."""
     block = int(np.clip(_ALL_BLOCKS // max(len(items), 1), _LEAST_BLOCK, BLOCK))
     return Reading(config, quarantine, progress, block, total=sizes(item for item in items if is_path(item)))

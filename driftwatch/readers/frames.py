@@ -24,7 +24,13 @@ def read_frame(frame: Any, keep: Keep) -> Iterator[Chunk]:
     """Read a data frame, a table or a stream of record batches."""
     if isinstance(frame, pa.RecordBatch):
         frame = pa.Table.from_batches([frame])
-    reader = pa.RecordBatchReader.from_stream(frame)
+    try:
+        reader = pa.RecordBatchReader.from_stream(frame)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        if not hasattr(frame, "iloc"):
+            raise
+        yield from read_rows(_rows_of(frame), "", keep)  # pandas columns of mixed types
+        return
     kept = [name for name in dict.fromkeys(reader.schema.names) if keep(name)]
     row = 1
     for batch in reader:
@@ -32,6 +38,11 @@ def read_frame(frame: Any, keep: Keep) -> Iterator[Chunk]:
             part = batch.select(kept).slice(start, ROWS)
             yield chunk_of(part, range_of(row, part.num_rows))
             row += part.num_rows
+
+
+def _rows_of(frame: Any) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(frame), _ROWS_AT_ONCE):
+        yield from frame.iloc[start : start + _ROWS_AT_ONCE].to_dict("records")
 
 
 def read_rows(rows: Iterable[Mapping[str, Any]], name: str, keep: Keep) -> Iterator[Chunk]:

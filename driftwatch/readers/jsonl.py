@@ -58,7 +58,7 @@ def _at_once(block: Block, types: _Types) -> Chunk | None:
     if table is None:
         return None
     types.learn(table.schema)
-    if table.num_rows == len(block):
+    if table.num_rows == block.rows:
         return chunk_of(table, lambda: range(block.line, block.line + table.num_rows))
     lines = [line for line, _ in block.lines()]
     return chunk_of(table, lambda: lines) if table.num_rows == len(lines) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from driftwatch.readers.sources import Reading, pieces
@@ -11,7 +12,7 @@ from driftwatch.readers.sources import Reading, pieces
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Block:
     """Some whole lines.
 
@@ -32,7 +33,9 @@ class Block:
             if text.strip():
                 yield self.line + i, text
 
-    def __len__(self) -> int:
+    @cached_property
+    def rows(self) -> int:
+        """How many lines there are, blank ones too."""
         return self.data.count(b"\n") + (not self.data.endswith(b"\n"))
 
 
@@ -50,8 +53,9 @@ def blocks(path: Path, reading: Reading) -> Iterator[Block]:
         whole, newline, tail = data.rpartition(b"\n")
         rest += whole + newline
         if newline:
-            yield from _short_lines(Block(rest, line), path, reading)
-            line, rest = line + rest.count(b"\n"), b""
+            block = Block(rest, line)
+            yield from _short_lines(block, path, reading)
+            line, rest = line + block.rows, b""
         rest = b"" if lost else rest + tail
         if len(rest) > limit:
             _too_long(path, line, reading)
@@ -85,7 +89,9 @@ def _short_lines(block: Block, path: Path, reading: Reading) -> Iterator[Block]:
             yield Block(data[start:begin], block.line + data.count(b"\n", 0, start))
         _too_long(path, block.line + data.count(b"\n", 0, begin), reading)
         start = end + 1
-    if start < len(data):
+    if not start:
+        yield block
+    elif start < len(data):
         yield Block(data[start:], block.line + data.count(b"\n", 0, start))
 
 

@@ -15,7 +15,7 @@ from driftwatch.events.records import Marker
 from driftwatch.readers.checks import check_time_unit
 from driftwatch.readers.chunk import Chunk
 from driftwatch.readers.convert import names_of
-from driftwatch.readers.formats import chunks, items_of, name_of, reading_of
+from driftwatch.readers.formats import chunks, items_of, reading_of
 from driftwatch.readers.quarantine import Quarantine
 from driftwatch.readers.sources import Progress, is_path
 from driftwatch.readers.values import coded, times
@@ -28,22 +28,24 @@ _TEXT = ("text", "message", "description", "title", "name")
 def read(source: Any, config: Config, quarantine: Quarantine, progress: Progress | None) -> Markers:
     """See `driftwatch.readers.read_markers`."""
     rows: list[tuple[float, str, str, Mapping[str, str]]] = []
-    items = [i for i in _items(source) if not (is_path(i) and not i.stat().st_size)]  # no markers is fine
-    reading = reading_of(items, config, quarantine, progress)
-    for item in items:
-        for chunk in chunks(item, reading, lambda column: True):
-            rows += _rows(chunk, config, quarantine, name_of(item))
-        quarantine.close(name_of(item))
+    items = _items(source)
+    reading = reading_of(items.values(), config, quarantine, progress)
+    for name, item in items.items():
+        for chunk in chunks(item, name, reading, lambda column: True):
+            rows += _rows(chunk, config, quarantine, name)
+        quarantine.close(name)
     rows.sort(key=lambda row: row[0])
     at = np.array([row[0] for row in rows], np.float64)
     return Markers(at, tuple(r[1] for r in rows), tuple(r[2] for r in rows), tuple(r[3] for r in rows))
 
 
-def _items(source: Any) -> list[Any]:
+def _items(source: Any) -> dict[str, Any]:
+    """The sources that hold anything: no markers is fine."""
     if isinstance(source, list | tuple) and not source:
-        return []
+        return {}
     items = items_of(source, "markers")
-    return [_plain(item) if isinstance(item, chain) else item for item in items]
+    filled = {name: item for name, item in items.items() if not is_path(item) or item.stat().st_size}
+    return {name: _plain(item) if isinstance(item, chain) else item for name, item in filled.items()}
 
 
 def _plain(rows: Any) -> Any:

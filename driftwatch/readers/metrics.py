@@ -13,7 +13,7 @@ from driftwatch.errors import InputError
 from driftwatch.events.columns import Metrics
 from driftwatch.events.records import Metric
 from driftwatch.readers import openmetrics
-from driftwatch.readers.formats import chunks, format_of, items_of, name_of, reading_of
+from driftwatch.readers.formats import chunks, format_of, items_of, reading_of
 from driftwatch.readers.quarantine import Quarantine
 from driftwatch.readers.series import SeriesTable
 from driftwatch.readers.sources import Progress, Reading, is_path
@@ -25,14 +25,13 @@ def read(source: Any, config: Config, quarantine: Quarantine, progress: Progress
     if isinstance(source, Metrics):
         source = [source]
     items = items_of(source, "metrics")
-    reading = reading_of(items, config, quarantine, progress)
-    if len(items) > 1:
-        items = sorted(items, key=lambda item: _begin(item, reading))
-    for item in items:
-        yield from _batches(item, reading)
+    reading = reading_of(items.values(), config, quarantine, progress)
+    begins = {name: _begin(name, item, reading) if len(items) > 1 else 0.0 for name, item in items.items()}
+    for name in sorted(items, key=lambda name: begins[name]):
+        yield from _batches(name, items[name], reading)
 
 
-def _batches(item: Any, reading: Reading) -> Iterator[Metrics]:
+def _batches(name: str, item: Any, reading: Reading) -> Iterator[Metrics]:
     if isinstance(item, chain):
         first = next(item)
         item = chain([first], item)
@@ -41,13 +40,13 @@ def _batches(item: Any, reading: Reading) -> Iterator[Metrics]:
             return
         if isinstance(first, Metric):
             item = chain({"t": m.at, "name": m.name, "value": m.value, "labels": m.labels} for m in item)
-    name, known = name_of(item), 0
+    known = 0
     table = SeriesTable(reading.config, reading.quarantine, name)
     if is_path(item) and format_of(item, reading) == "text":
         parts = openmetrics.read(item, reading, table)
     else:
         parser = TableParser(reading.config, reading.quarantine, name, table)
-        parts = (parser.parse(chunk) for chunk in chunks(item, reading, lambda column: True) if chunk.n)
+        parts = (parser.parse(chunk) for chunk in chunks(item, name, reading, lambda column: True) if chunk.n)
     for part in parts:
         known += len(part)
         if len(part):
@@ -57,11 +56,11 @@ def _batches(item: Any, reading: Reading) -> Iterator[Metrics]:
         reading.quarantine.note(f"{name}: no series that driftwatch knows (name yours in input.series)")
 
 
-def _begin(item: Any, reading: Reading) -> float:
+def _begin(name: str, item: Any, reading: Reading) -> float:
     if not is_path(item):
         return -np.inf
     try:
-        first = next(_batches(item, reading.peeking()), None)
+        first = next(_batches(name, item, reading.peeking()), None)
     except InputError:
         return -np.inf
     return -np.inf if first is None else float(np.min(first.at))

@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from driftwatch.events.columns import Metrics
+from driftwatch.events.columns import Floats, Metrics
 from driftwatch.readers.lines import Block, blocks
 from driftwatch.readers.quarantine import Quarantine
 from driftwatch.readers.series import UNWANTED, SeriesTable
 from driftwatch.readers.sources import Reading
 
-_TYPE = re.compile(rb"^# TYPE (\S+) (\w+)", re.MULTILINE)
+_TYPE = re.compile(rb"# TYPE (\S+) (\w+)")
 _LINE = re.compile(rb"\s*([a-zA-Z_:][\w:.]*)?\s*(\{.*\})?\s*(?<=[\s}])([^\s#{}]+)(?:\s+([^\s#{}]+))?(?:\s+#\s.*)?\s*$")
 _EXEMPLAR = re.compile(rb"\s+#\s+\{[^{}]*\}\s+\S+(\s+\S+)?\s*$")
 _LABEL = re.compile(r'\s*(?:([a-zA-Z_][\w.]*|"(?:[^"\\]|\\.)*")\s*=\s*)?"((?:[^"\\]|\\.)*)"\s*(?:,|$)')
@@ -27,7 +28,11 @@ _YEAR_2200 = 7_258_118_400.0
 _BROKEN = -2
 _MOST_HEADS = 200_000
 
+_HASH, _SPACE, _NEWLINE = b"# \n"
+
 Labels = tuple[tuple[str, str], ...]
+_Samples = tuple[NDArray[np.int64], Floats, Floats]  # series, value, time
+_NOTHING: _Samples = (np.empty(0, np.int64), np.empty(0), np.empty(0))
 
 
 class TextParser:
@@ -61,25 +66,43 @@ class TextParser:
 
     def parse(self, block: Block) -> Metrics:
         """Parse some lines."""
-        for name, kind in _TYPE.findall(block.data):
-            self.table.declare(name.decode(errors="replace"), kind.decode())
-        found = self._quickly(block)
+        lines = [line for line in block.data.split(b"\n") if line and line[0] != _HASH]
+        if b"# TYPE " in block.data:
+            self._declare(block.data)
+        found = self._quickly(b"\n".join(lines), len(lines)) if lines else _NOTHING
         codes, values, times = self._slowly(block) if found is None else found
         times = times * self._unit(times)
         self.quarantine.count(self.source, len(codes))
         kept = (codes != UNWANTED) & np.isfinite(times)
         return Metrics(times[kept], codes[kept].astype(np.int32), values[kept], tuple(self.table.keys))
 
-    def _quickly(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        parts = [line.rsplit(None, 2) for line in block.data.split(b"\n") if line and line[0] != 35]
+    def _declare(self, data: bytes) -> None:
+        for line in data.split(b"\n"):
+            if line and line[0] == _HASH and (match := _TYPE.match(line)):
+                self.table.declare(match[1].decode(errors="replace"), match[2].decode())
+
+    def _quickly(self, data: bytes, n: int) -> _Samples | None:
+        """Cut each of n lines at its last two spaces, all at once; None where that is not how they are."""
+        text = np.frombuffer(data, np.uint8).copy()
+        spaces = np.flatnonzero(text == _SPACE)
+        ends = np.append(np.flatnonzero(text == _NEWLINE), len(text))
+        last = np.searchsorted(spaces, ends) - 1
+        if last[0] < 1 or (np.diff(last) < 2).any():
+            return None
+        text[spaces[np.concatenate((last, last - 1))]] = _NEWLINE
+        fields = text.tobytes().split(b"\n")
         try:
-            heads, values, times = zip(*parts, strict=True) if parts else ((), (), ())
-            known = [self._code(head) for head in heads]
-            codes = np.array(known, np.int64)
-            found = codes, np.array(list(map(float, values))), np.array(list(map(float, times)))
+            values, times = (np.array(list(map(float, fields[i::3])), np.float64) for i in (1, 2))
         except ValueError:
             return None
-        return None if (codes == _BROKEN).any() else found
+        codes = self._codes(fields[::3])
+        return None if len(codes) != n or (codes == _BROKEN).any() else (codes, values, times)
+
+    def _codes(self, heads: list[bytes]) -> NDArray[np.int64]:
+        known = list(map(self._heads.get, heads))
+        if None in known:
+            known = [self._code(head) for head in heads]
+        return np.array(known, np.int64)
 
     def _code(self, head: bytes) -> int:
         code = self._heads.get(head)
@@ -96,7 +119,7 @@ class TextParser:
             return _BROKEN
         return self.table.code(name, labels)
 
-    def _slowly(self, block: Block) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _slowly(self, block: Block) -> _Samples:
         rows: list[tuple[int, float, float]] = []
         for number, line in block.lines():
             if line.startswith(b"#"):
@@ -125,7 +148,7 @@ class TextParser:
         except ValueError:
             return "not a number"
 
-    def _unit(self, times: np.ndarray) -> float:
+    def _unit(self, times: Floats) -> float:
         """OpenMetrics has seconds and the Prometheus text format milliseconds; the first samples tell."""
         if self._scale is None and len(times):
             self._scale = 1e-3 if float(np.median(times)) > _YEAR_2200 else 1.0

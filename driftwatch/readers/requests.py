@@ -15,7 +15,7 @@ from driftwatch.events.records import Request
 from driftwatch.events.rows import requests_from
 from driftwatch.readers.chunk import is_text
 from driftwatch.readers.convert import Converter
-from driftwatch.readers.formats import chunks, items_of, name_of, reading_of
+from driftwatch.readers.formats import chunks, items_of, reading_of
 from driftwatch.readers.merge import merge
 from driftwatch.readers.quarantine import Quarantine
 from driftwatch.readers.sources import Progress, Reading, is_path
@@ -28,15 +28,15 @@ def read(source: Any, config: Config, quarantine: Quarantine, progress: Progress
     if isinstance(source, Requests):
         source = [source]
     items = items_of(source, "requests")
-    reading = reading_of(items, config, quarantine, progress)
+    reading = reading_of(items.values(), config, quarantine, progress)
     if len(items) == 1:
-        yield from _batches(items[0], reading)
+        yield from _batches(*next(iter(items.items())), reading)
         return
-    begins = [_begin(item, reading) for item in items]
-    yield from merge([_batches(item, reading, among_others=True) for item in items], begins)
+    begins = [_begin(name, item, reading) for name, item in items.items()]
+    yield from merge([_batches(name, item, reading, among_others=True) for name, item in items.items()], begins)
 
 
-def _batches(item: Any, reading: Reading, *, among_others: bool = False) -> Iterator[Requests]:
+def _batches(name: str, item: Any, reading: Reading, *, among_others: bool = False) -> Iterator[Requests]:
     if isinstance(item, chain):
         first = next(item)
         item = chain([first], item)
@@ -46,12 +46,11 @@ def _batches(item: Any, reading: Reading, *, among_others: bool = False) -> Iter
         if isinstance(first, Request):
             yield from _from_records(item)
             return
-    name = name_of(item)
     if among_others and is_path(item) and not item.stat().st_size:
         reading.quarantine.note(f"{name}: the file is empty")
         return
     converter = Converter(reading.config, reading.quarantine, name)
-    for chunk in chunks(item, reading, lambda column: not is_text(column)):
+    for chunk in chunks(item, name, reading, lambda column: not is_text(column)):
         batch = converter.convert(chunk)
         if len(batch):
             yield batch
@@ -64,13 +63,13 @@ def _from_records(records: Iterable[Request]) -> Iterator[Requests]:
         yield requests_from(some)
 
 
-def _begin(item: Any, reading: Reading) -> float:
+def _begin(name: str, item: Any, reading: Reading) -> float:
     """Near when a file begins, from its first rows; what cannot be told is read from the start."""
     if not is_path(item):
         return -np.inf
     peeking = reading.peeking()
     try:
-        first = next(_batches(item, peeking, among_others=True), None)
+        first = next(_batches(name, item, peeking, among_others=True), None)
     except InputError:
         return -np.inf
     return -np.inf if first is None else float(np.min(first.at))

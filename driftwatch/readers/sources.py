@@ -19,7 +19,8 @@ Progress = Callable[[int, int], None]
 """Called with the bytes that have been read and the bytes that there are."""
 
 BLOCK = 8 << 20
-_PIECE = 1 << 16  # compressed bytes that are read at a time, so that what they expand to stays small
+_PIECE = 1 << 16
+_BITE = 1 << 12  # compressed bytes at a time: what they expand to stays small, and so does what damage costs
 _COMPRESSED = (".gz", ".zst", ".zstd")
 _TABLES = (".csv", ".jsonl", ".json", ".ndjson", ".parquet", ".pq", ".tsv")
 _TEXTS = (".om", ".prom", ".txt", ".openmetrics")
@@ -174,8 +175,7 @@ def _inflated(raw: Iterator[bytes], start: Callable[[], Any], path: Path, readin
     """Decompress one member after another (a file may be several, joined)."""
     decoder, good = start(), 0
     try:
-        for piece in raw:
-            rest = piece
+        for rest in _bites(raw):
             while rest:
                 decoder = start() if decoder.eof else decoder
                 data = decoder.decompress(rest)
@@ -188,6 +188,11 @@ def _inflated(raw: Iterator[bytes], start: Callable[[], Any], path: Path, readin
         if not _is_damage(error):
             raise
         reading.quarantine.note(f"{path}: the compressed file is damaged ({error}); its first {good} bytes were used")
+
+
+def _bites(raw: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in raw:
+        yield from (piece[i : i + _BITE] for i in range(0, len(piece), _BITE))
 
 
 def _is_damage(error: Exception) -> bool:

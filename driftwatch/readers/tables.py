@@ -123,11 +123,13 @@ class TableParser:
         for column, (name, own) in heads.items():
             values, bad = numbers(columns[column])
             self._leave_out(chunk, f"{column} is not a number", bad & ~np.isnan(at))
-            code = np.array([self.table.code(name, (*own, *more.items())) for more in labels], np.int64)[group]
-            kept = (code != UNWANTED) & ~np.isnan(at) & ~bad & ~np.isnan(values)
-            parts.append((at[kept], code[kept], values[kept]))
-        joined = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
-        return Metrics(joined[0], joined[1].astype(np.int32), joined[2], tuple(self.table.keys))
+            rows = np.flatnonzero(~np.isnan(at) & ~bad & ~np.isnan(values))
+            present, which = np.unique(group[rows], return_inverse=True)
+            codes = np.array([self.table.code(name, (*own, *labels[i].items())) for i in present], np.int64)[which]
+            parts.append((at[rows], codes, values[rows]))
+        time, code, value = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        kept = code != UNWANTED
+        return Metrics(time[kept], code[kept].astype(np.int32), value[kept], tuple(self.table.keys))
 
     def _head(self, column: str) -> tuple[str, tuple[tuple[str, str], ...]] | None:
         try:

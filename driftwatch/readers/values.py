@@ -44,7 +44,7 @@ def _is_textual(kind: Any) -> bool:
 
 def _as_floats(column: Any) -> Floats:
     """A numeric column, NaN where it is null."""
-    return np.asarray(pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False), np.float64)
+    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
 
 
 def _nowhere(n: int) -> Mask:

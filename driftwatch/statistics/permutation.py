@@ -86,7 +86,8 @@ def association_test(
     by_chance = np.maximum.reduceat((shuffled @ seen.T) / size[:, None], starts, axis=1)
     each = _correlations(residual, seen)
     best = np.maximum.reduceat(each, starts)
-    view = np.array([start + int(np.argmax(part)) for start, part in zip(starts, np.split(each, starts[1:]), strict=True)])
+    own = zip(starts, np.split(each, starts[1:]), strict=True)
+    view = np.array([start + int(np.argmax(seen_by)) for start, seen_by in own])
     single = (1 + (by_chance >= best - 1e-12).sum(0)) / (1 + count)
     familywise = (1 + (by_chance.max(1)[:, None] >= best - 1e-12).sum(0)) / (1 + count)
     return Association(best, view, single, familywise)
@@ -159,7 +160,7 @@ def _filtered(values: Floats, rho: float) -> Floats:
 
 
 def _persistence(residual: Floats) -> float:
-    """The AR(1) coefficient under white noise on top (which hides it from the first lag), corrected for short series."""
+    """The AR(1) coefficient, corrected for short series, where white noise on top may hide it from the first lag."""
     n = len(residual)
     first, second, third = (float(residual[:-lag] @ residual[lag:]) for lag in (1, 2, 3))
     power = max(float(residual @ residual), 1e-300)

@@ -7,14 +7,15 @@ import numpy as np
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.robust import gram, solve
 
-SPANS = (1, 6, 24)
-"""The past is seen as the means of the last 1, 6 and 24 values."""
+SPANS = (1, 6)
+"""The past is seen as the last value and the mean of the last 6."""
 _MAX_PERSISTENCE = 0.9  # a unit root would make every change look like noise
+_UNSEEN = 8.0  # independent values that a reference must have before half of its evidence counts
 _PRIOR = 0.02  # pull towards "no memory", as a share of the data
 
 
 def past_means(values: Floats, history: Floats) -> Floats:
-    """Means of the last 1, 6 and 24 values before each value.
+    """The last value, and the mean of the last 6, before each value.
 
     Parameters
     ----------
@@ -25,11 +26,11 @@ def past_means(values: Floats, history: Floats) -> Floats:
 
     Returns
     -------
-    Shape (n, 3).
+    Shape (n, 2).
 
     Examples
     --------
-    >>> past_means(np.array([6.0, 0.0]), np.empty(0))[:, :2].tolist()
+    >>> past_means(np.array([6.0, 0.0]), np.empty(0)).tolist()
     [[0.0, 0.0], [6.0, 1.0]]
     """
     if not len(values):
@@ -43,7 +44,8 @@ def past_means(values: Floats, history: Floats) -> Floats:
 def fit_persistence(values: Floats) -> Floats:
     """Fit how much of a value is predicted by the means of its past: non-negative, shrunk, and stable.
 
-    Three coefficients stand for a long memory, which an AR(1) of a short reference misses.
+    Two coefficients stand for a short memory; what they leave is for `effective_share`. A longer memory would forget a
+    lasting change as fast as it sees it.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def fit_persistence(values: Floats) -> Floats:
 
     Returns
     -------
-    Shape (3,): coefficients of `past_means`; their sum is at most 0.9.
+    Shape (2,): coefficients of `past_means`; their sum is at most 0.9.
 
     References
     ----------
@@ -92,9 +94,20 @@ def long_run_variance(values: Floats) -> float:
     return max(total / n, float(centred @ centred) / n * 0.1)
 
 
-def effective_size(values: Floats) -> float:
-    """How many independent values carry as much as these dependent ones."""
+def effective_share(values: Floats) -> float:
+    """What share of an independent value each of these dependent ones is worth, 0 to 1.
+
+    Of a short series less: it has not shown its slow swings yet.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=10_000)
+    >>> round(effective_share(noise), 1), round(effective_share(np.repeat(noise, 4)), 1)
+    (0.9, 0.3)
+    """
     variance = float(np.var(values)) if len(values) else 0.0
     if variance <= 0.0:
-        return float(len(values))
-    return len(values) * min(1.0, variance / long_run_variance(values))
+        return 1.0
+    share = min(1.0, variance / long_run_variance(values))
+    size = share * len(values)
+    return share * size / (size + _UNSEEN)

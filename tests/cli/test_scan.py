@@ -4,13 +4,10 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 
 import pytest
 
 from driftwatch import Incident
-
-pytestmark = pytest.mark.skipif(find_spec("driftwatch.scan") is None, reason="the engine is not there yet")
 
 
 @pytest.fixture

@@ -24,6 +24,14 @@ def test_signals_come_first_and_each_row_says_what_it_claims():
     assert "onset" in words
 
 
+@pytest.mark.parametrize("name", ["traffic{tenant=batch}", "traffic tenant=batch"])
+def test_a_line_is_told_from_one_of_the_same_name_by_its_labels(name):
+    everybody = SAMPLE.causes[2].model_copy(update={"scope": {}, "tier": "consistent"})
+    line = SAMPLE.chart.lines[4].model_copy(update={"name": name})
+    incident = drawn(lines=(SAMPLE.chart.lines[0], line)).model_copy(update={"causes": (everybody, SAMPLE.causes[2])})
+    assert "traffic of tenant=batch, tokens/s (supported, 60% to 95%)" in chart.figure(incident, 900)
+
+
 def test_every_colour_has_its_counterpart_on_dark():
     style = files("driftwatch.explain").joinpath("templates/style.css").read_text(encoding="utf-8")
     dark = style.partition("@media (prefers-color-scheme: dark)")[2]

@@ -162,6 +162,20 @@ def test_steps_name_who_sends_the_load_and_not_what_is_hit():
     assert advice[0].do == "Limit requests or tokens in flight for tenant=batch, at the gateway"
 
 
+def test_who_may_send_the_load_is_only_a_perhaps():
+    perhaps = SAMPLE.causes[2].model_copy(update={"tier": "consistent"})
+    incident = changed(causes=(cause(), perhaps))
+    advice = next(s for s in tell(incident).sections if s.key == "next").advice
+    assert "whoever sends most (perhaps tenant=batch)" in advice[0].do
+    assert "What may drive it: traffic of tenant=batch" in section(incident, "cause")
+
+
+def test_a_check_that_went_beyond_its_threshold_and_did_not_fire_says_so():
+    check = SAMPLE.health[2].model_copy(update={"worst": 1.0})
+    table = next(s for s in tell(changed(health=(check,))).sections if s.key == "green").table
+    assert table.rows[0][3] == "100% (did not fire)"
+
+
 def test_steps_for_a_cause_that_is_not_proven_say_if():
     advice = next(s for s in tell(changed(causes=(cause(tier="consistent"),))).sections if s.key == "next").advice
     assert all(a.do.startswith("If it is ") for a in advice)

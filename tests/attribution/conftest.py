@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from driftwatch.attribution.candidates import Candidate, Event
@@ -104,3 +106,10 @@ def pinned(rng: np.random.Generator, *, during: int = 72, before: int = 150) -> 
     case.excess += 0.1 * rng.normal(size=len(since))
     case.candidates = [Candidate("kv_cache_usage", "mechanism", kv, ceiling=1.0), *case.candidates[2:]]
     return case
+
+
+@pytest.fixture(scope="session")
+def made() -> SimpleNamespace:
+    """The kinds of incident, by name."""
+    kinds = (kv_pressure, hidden_cause, deploy_step, pinned, decoys, remembering)
+    return SimpleNamespace(**{kind.__name__: kind for kind in kinds})

@@ -1,0 +1,1 @@
+"""Why, for whom, and what stayed green: drivers, dose-response, segments, health checks."""

@@ -1,0 +1,197 @@
+"""Measure what passed the screen: shares, dose-responses, what drives what, and what cannot be told apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.attribution.candidates import Event, Family, label
+from driftwatch.attribution.dose import Dose, dose_response, lag_grid, readings, trailing, usable_ticks
+from driftwatch.attribution.screening import LATE_S, Screened
+from driftwatch.attribution.shares import Share, Window, best_lag, family_term, parts, shares, step_term, window_of
+from driftwatch.attribution.verdict import Case
+from driftwatch.config import Attribution
+
+Floats = NDArray[np.float64]
+
+DRIVES = 0.2
+"""Traffic that explains less of a mechanism's rise than this does not drive it."""
+LEVELS = (0.8, 0.2)
+"""How the level is spent on mechanisms and on traffic, where both are asked about."""
+_CONTROLS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What is to be explained, and how it is looked at.
+
+    Parameters
+    ----------
+    excess
+        Shape (T,): turned so that up is worse; NaN where there were no requests.
+    onset
+        The first tick of the incident.
+    window
+        The ticks of the fit.
+    lags
+        Lags that are tried, in ticks.
+    tick_s
+        Width of a tick, in seconds.
+    settings
+        Level, permutations, lags.
+    signal
+        Its name, the end of every chain.
+    """
+
+    excess: Floats
+    onset: int
+    window: Window
+    lags: tuple[int, ...]
+    tick_s: float
+    settings: Attribution
+    signal: str
+
+
+def effect_of(excess: Floats, onset: int, tick_s: float, settings: Attribution, signal: str) -> Effect:
+    """Look at an excess that is turned so that up is worse."""
+    window = window_of(excess, onset, round(LATE_S / tick_s))
+    window = replace(window, excess=window.excess - float(np.median(window.excess[~window.during])))
+    return Effect(excess, onset, window, lag_grid(settings.max_lag_s, tick_s), tick_s, settings, signal)
+
+
+def measured(
+    effect: Effect,
+    examined: Sequence[Screened],
+    near: Sequence[Event],
+    screened: Sequence[Screened],
+    rng: np.random.Generator,
+) -> tuple[list[Case], list[Share]]:
+    """Measure every family that passed the screen, and the share of every event beside the onset."""
+    window, found = effect.window, [s.family for s in examined]
+    terms = [family_term(family, window, effect.lags) for family in found]
+    terms += [step_term(window, event.at_tick) for event in near]
+    if not terms or float(window.excess[window.during].sum()) <= 0:
+        return [], [Share(0.0, 0.0, 1.0)] * len(near)
+    found_shares = shares(terms, window, effect.onset, rng)
+    doses = _gate(effect, found, [s.family for s in screened if s.family.exogenous], rng)
+    event_shares = found_shares[len(found) :]
+    cases = [
+        _case(effect, s, share, dose)
+        for s, share, dose in zip(examined, found_shares[: len(found)], doses, strict=True)
+    ]
+    cases = [_beside(case, near, event_shares) for case in _apart(effect, cases, rng)]
+    return _chained(effect, cases), event_shares
+
+
+def _gate(
+    effect: Effect, found: Sequence[Family], traffic: Sequence[Family], rng: np.random.Generator
+) -> list[Dose | None]:
+    """Dose-responses: mechanisms beyond traffic, traffic as it is; the p-values allow for both questions."""
+    both = len({family.exogenous for family in found}) > 1
+    doses: dict[int, Dose | None] = {}
+    for exogenous, level in zip((False, True), LEVELS, strict=True):
+        at = [i for i, family in enumerate(found) if family.exogenous == exogenous]
+        tested = _doses(effect, [found[i] for i in at], _recent([] if exogenous else traffic, effect), effect.lags, rng)
+        doses |= dict(zip(at, (_weighted(dose, level if both else 1.0) for dose in tested), strict=True))
+    return [doses[i] for i in range(len(found))]
+
+
+def _weighted(dose: Dose | None, level: float) -> Dose | None:
+    """Spend a part of the level on one question (weighted Bonferroni)."""
+    return dose and replace(dose, familywise=min(1.0, dose.familywise / level))
+
+
+def _recent(traffic: Sequence[Family], effect: Effect) -> Floats:
+    """What arrived lately, of a few kinds of traffic: shape (T, c)."""
+    empty = np.empty((len(effect.excess), 0))
+    return np.column_stack([empty, *(trailing(family.values[0], 3) for family in traffic[:_CONTROLS])])
+
+
+def _doses(
+    effect: Effect, found: Sequence[Family], controls: Floats, lags: Sequence[int], rng: np.random.Generator
+) -> list[Dose | None]:
+    count = effect.settings.permutations
+    return dose_response(effect.excess, effect.onset, found, controls, lags=lags, count=count, rng=rng)
+
+
+def _case(effect: Effect, screened: Screened, share: Share, dose: Dose | None) -> Case:
+    family, ticks = screened.family, usable_ticks(effect.excess, effect.onset)
+    moved = [label(c) for c, m in zip(family.candidates, screened.members, strict=True) if m.up]
+    lag = dose.lag if dose is not None else best_lag(family.values[0], effect.window, effect.lags)
+    ceiling = family.head.ceiling
+    pinned = 0.0 if ceiling is None else float((np.abs(family.values[0, ticks]) >= 0.98 * ceiling).mean())
+    return Case(
+        screened=screened,
+        share=share,
+        dose=dose,
+        ticks=len(ticks),
+        readings=readings(family, ticks),
+        pinned=pinned,
+        lag_s=lag * effect.tick_s,
+        chain=(*(moved or [family.label]), *([effect.signal] if effect.signal else [])),
+    )
+
+
+def _beside(case: Case, near: Sequence[Event], event_shares: Sequence[Share]) -> Case:
+    """Note an event at the onset that explains more."""
+    louder = [e.text or e.kind for e, share in zip(near, event_shares, strict=True) if share.joint > case.share.joint]
+    return replace(case, event=louder[0]) if louder else case
+
+
+def _apart(effect: Effect, cases: Sequence[Case], rng: np.random.Generator) -> list[Case]:
+    """Where several mechanisms pass, test each beyond the others."""
+    passing = [c for c in cases if c.passes(effect.settings.significance) and not c.family.exogenous]
+    if len(passing) < 2:
+        return list(cases)
+    together: dict[int, str] = {}
+    for case in passing:
+        others = sorted((c for c in passing if c is not case), key=lambda c: -_likeness(effect, case.family, c.family))
+        lags = {round(c.lag_s / effect.tick_s) for c in (case, *others)}
+        beside = [np.roll(values, lag) for other in others for values in other.family.values for lag in lags]
+        own = (round(case.lag_s / effect.tick_s),)
+        (dose,) = _doses(effect, [case.family], np.column_stack(beside), own, rng)
+        if dose is None or dose.single > effect.settings.significance:
+            together[id(case)] = others[0].family.label
+    return [replace(case, together=together[id(case)]) if id(case) in together else case for case in cases]
+
+
+def _likeness(effect: Effect, one: Family, other: Family) -> float:
+    ticks = usable_ticks(effect.excess, effect.onset)
+    pair = np.stack([one.values[0, ticks], other.values[0, ticks]])
+    return float(abs(np.corrcoef(pair)[0, 1])) if bool((pair.std(1) > 0).all()) else 0.0
+
+
+def _chained(effect: Effect, cases: Sequence[Case]) -> list[Case]:
+    """Name what drives each mechanism: the traffic that explains most of its rise."""
+    traffic = [case for case in cases if case.family.exogenous]
+    if not traffic:
+        return list(cases)
+    drives: dict[int, tuple[str, float]] = {}
+    chains: dict[int, tuple[str, ...]] = {}
+    mechanisms = []
+    for case in cases:
+        if case.family.exogenous:
+            continue
+        explained = _rise(effect, case.family, [t.family for t in traffic])
+        top = int(np.argmax(explained))
+        if explained[top] >= DRIVES:
+            driver = traffic[top]
+            case = replace(case, by_way=min(1.0, sum(explained)), chain=(driver.family.label, *case.chain))
+            if explained[top] > drives.get(id(driver), ("", 0.0))[1]:
+                drives[id(driver)], chains[id(driver)] = (case.family.label, explained[top]), case.chain
+        mechanisms.append(case)
+    drivers = [replace(t, drives=drives[id(t)], chain=chains[id(t)]) if id(t) in drives else t for t in traffic]
+    return mechanisms + drivers
+
+
+def _rise(effect: Effect, mechanism: Family, traffic: Sequence[Family]) -> list[float]:
+    """The share of a mechanism's rise that each kind of traffic explains."""
+    values = mechanism.values[0, effect.window.ticks]
+    rise = values - float(np.median(values[~effect.window.during]))
+    window = replace(effect.window, excess=rise)
+    if float(rise[window.during].sum()) <= 0:
+        return [0.0] * len(traffic)
+    return parts([family_term(family, window, effect.lags) for family in traffic], window)
