@@ -12,7 +12,7 @@ from driftwatch.attribution.candidates import Event, Family, label
 from driftwatch.attribution.dose import Dose, dose_response, lag_grid, readings, trailing, usable_ticks
 from driftwatch.attribution.screening import LATE_S, Screened
 from driftwatch.attribution.shares import Share, Window, best_lag, family_term, parts, shares, step_term, window_of
-from driftwatch.attribution.verdict import Case
+from driftwatch.attribution.verdict import Case, decided
 from driftwatch.config import Attribution
 
 Floats = NDArray[np.float64]
@@ -180,7 +180,8 @@ def _chained(effect: Effect, cases: Sequence[Case]) -> list[Case]:
         if explained[top] >= DRIVES:
             driver = traffic[top]
             case = replace(case, by_way=min(1.0, sum(explained)), chain=(driver.family.label, *case.chain))
-            if explained[top] > drives.get(id(driver), ("", 0.0))[1]:
+            alive = decided(case, effect.settings.significance)[0] != "ruled_out"
+            if alive and explained[top] > drives.get(id(driver), ("", 0.0))[1]:
                 drives[id(driver)], chains[id(driver)] = (case.family.label, explained[top]), case.chain
         mechanisms.append(case)
     drivers = [replace(t, drives=drives[id(t)], chain=chains[id(t)]) if id(t) in drives else t for t in traffic]

@@ -23,7 +23,6 @@ PIECES = 3
 """Pieces of a monotone ramp."""
 RESAMPLES = 24
 _BLOCK = 6
-_RIDGE = 1e-2
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +46,18 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """Columns of the fit that belong together, over the ticks of the fit: shape (n, k)."""
+    """Columns of the fit that belong together.
+
+    Parameters
+    ----------
+    columns
+        Shape (n, k), over the ticks of the fit.
+    ridge
+        How much its coefficients are held back: not at all for a step, so that it wins where the fit cannot tell.
+    """
 
     columns: Floats
+    ridge: float = 1e-2
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,7 @@ def family_term(family: Family, window: Window, lags: Sequence[int]) -> Term:
 
 def step_term(window: Window, at_tick: int) -> Term:
     """Something that began at one tick and stayed."""
-    return Term((window.ticks >= at_tick).astype(np.float64)[:, None])
+    return Term((window.ticks >= at_tick).astype(np.float64)[:, None], ridge=1e-6)
 
 
 def best_lag(values: Floats, window: Window, lags: Sequence[int]) -> int:
@@ -161,7 +169,8 @@ def _fitted(terms: Sequence[Term], window: Window, weights: Floats) -> list[Floa
     owner = np.repeat(np.arange(len(terms)), [term.columns.shape[1] for term in terms])
     products = columns[:, :, None] * columns[:, None, :]
     gram = (weights @ products.reshape(len(columns), -1)).reshape(-1, *products.shape[1:])
-    ridge = _RIDGE * np.eye(columns.shape[1]) * np.diagonal(gram, axis1=1, axis2=2)[:, None, :]
+    held_back = np.array([term.ridge for term in terms])[owner]
+    ridge = np.eye(columns.shape[1]) * held_back * np.diagonal(gram, axis1=1, axis2=2)[:, None, :]
     coefficients = nnls(gram + ridge, (weights * window.excess) @ columns, sweeps=100, tolerance=1e-3)
     during = weights[:, window.during]
     total = np.maximum(during @ window.excess[window.during], 1e-12)

@@ -17,7 +17,7 @@ TELLING_READINGS = 24
 PINNED = 0.5
 """At the ceiling for more than this share of the ticks, a series says no longer how much."""
 _STEADY = 0.1
-_UNLIKE = 0.2
+_UNLIKE = 0.1
 _AHEAD = 0.1
 
 
@@ -84,7 +84,7 @@ def verdict(case: Case, significance: float) -> Cause:
     significance
         Level of the permutation test.
     """
-    tier, reason = _decided(case, significance)
+    tier, reason = decided(case, significance)
     return _cause(case.screened, tier, reason, case.share, case.lag_s, case.chain, _evidence(case))
 
 
@@ -111,7 +111,8 @@ def event_cause(event: Event, share: Share, distance_s: float, near: bool) -> Ca
     )
 
 
-def _decided(case: Case, significance: float) -> tuple[Tier, str]:
+def decided(case: Case, significance: float) -> tuple[Tier, str]:
+    """The tier of a candidate and the reason for it."""
     if case.share.high < LEAST_SHARE:
         return "ruled_out", f"it explains at most {case.share.high:.0%} of the excess"
     if case.dose is not None and case.dose.familywise <= significance:

@@ -81,7 +81,7 @@ def load_of(counts: Floats, before: Floats) -> Floats:
     """
     padded = np.concatenate([np.full(LOAD_SPAN, np.nan), before, counts])[-(len(counts) + LOAD_SPAN - 1) :]
     windows = np.lib.stride_tricks.sliding_window_view(padded, LOAD_SPAN)
-    seen = (~np.isnan(windows)).sum(axis=1)
+    seen = np.maximum((~np.isnan(windows)).sum(axis=1), 1)
     return np.asarray(np.log(np.nansum(windows, axis=1) / seen + 0.5))
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.statistics.buckets import Floats, Ints
-from driftwatch.statistics.robust import spread
 from driftwatch.statistics.whitening import long_run_variance
 
 _P_VALUE = 0.001
@@ -63,7 +62,7 @@ def find_step(tick: Ints, value: Floats, margin: float) -> Step | None:
     around = np.concatenate([value[:split] - value[:split].mean(), value[split:] - value[split:].mean()])
     statistic = float(inner.max()) / math.sqrt(n * max(long_run_variance(around), 1e-12))
     p_value = min(1.0, 2.0 * sum((-1) ** (k + 1) * math.exp(-2.0 * k * k * statistic**2) for k in range(1, 6)))
-    if p_value > _P_VALUE or abs(size) < max(2.0 * margin, 3.0 * spread(around)):
+    if p_value > _P_VALUE or abs(size) < max(2.0 * margin, 3.0 * float(around.std())):
         return None
     return Step(int(tick[split]), size, p_value)
 

@@ -132,6 +132,8 @@ class Memory:
 
     def append(self, tick: Ints, value: Floats, total: Floats, factors: Floats) -> Floats:
         """Add observations with log factors of shape (n, 2, bets); returns the log e-value of each, shape (n,)."""
+        if not len(tick):
+            return np.empty(0)
         start = self.log_r[-1] if len(self.log_r) else np.full((2, self.bets), -np.inf)
         flat = accumulate(factors.reshape(len(tick), -1), start.ravel())
         log_r = flat.reshape(factors.shape)

@@ -106,8 +106,8 @@ def resolve(raw_name: str, labels: tuple[tuple[str, str], ...] | None = None) ->
     Parameters
     ----------
     raw_name
-        As exposed, with or without ``_total``; ``:`` and ``.`` may have become ``_``, and a namespace may come first, as
-        in ``ray_vllm_num_requests_running``.
+        As exposed, with or without ``_total``; ``:`` and ``.`` may have become ``_``, and a namespace may come first,
+        as in ``ray_vllm_num_requests_running``.
     labels
         The labels of the time series. Some names mean different things by label; without labels the first is taken.
 

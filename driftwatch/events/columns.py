@@ -122,7 +122,8 @@ class Requests:
 
     def take(self, rows: NDArray[Any]) -> Requests:
         """Keep these rows (indices or a mask)."""
-        kept = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in ("finish_reason", "labels")}
+        plain = [f.name for f in fields(self) if f.name not in ("finish_reason", "labels")]
+        kept: dict[str, Any] = {name: getattr(self, name)[rows] for name in plain}
         labels = {name: column.take(rows) for name, column in self.labels.items()}
         return replace(self, **kept, finish_reason=self.finish_reason.take(rows), labels=labels)
 
@@ -161,9 +162,7 @@ def concat_requests(parts: Sequence[Requests]) -> Requests:
     """Join batches, in order."""
     n = sum(map(len, parts))
     names = list(dict.fromkeys(name for part in parts for name in part.labels))
-    labels = {
-        name: concat_coded([p.labels.get(name, Coded.constant(None, len(p))) for p in parts]) for name in names
-    }
+    labels = {name: concat_coded([p.labels.get(name, Coded.constant(None, len(p))) for p in parts]) for name in names}
     plain = (*NUMBERS, "id_hash", "failed")
     joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in plain if parts}
     finish = concat_coded([p.finish_reason for p in parts])

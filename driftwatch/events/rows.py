@@ -12,6 +12,9 @@ from driftwatch.events.identity import hash_strings
 from driftwatch.events.names import FAILURES, FINISH_REASONS
 from driftwatch.events.records import Request
 
+CLOCK_S = 1e-3
+"""Clocks are read one after the other: an end this much before its start is no contradiction, in seconds."""
+
 
 def complete(numbers: dict[str, Floats]) -> dict[str, Floats]:
     """Fill in what follows from the rest: times, ``latency``, ``ttft`` and ``itl``.
@@ -32,7 +35,8 @@ def complete(numbers: dict[str, Floats]) -> dict[str, Floats]:
     """
     n = dict(numbers)
     first = n.pop("first_token_at", None)
-    n["latency"] = _first_known(n["latency"], n["completed_at"] - n["started_at"])
+    elapsed = n["completed_at"] - n["started_at"]
+    n["latency"] = _first_known(n["latency"], np.where((elapsed < 0) & (elapsed >= -CLOCK_S), 0.0, elapsed))
     n["completed_at"] = _first_known(n["completed_at"], n["started_at"] + n["latency"])
     n["started_at"] = _first_known(n["started_at"], n["completed_at"] - n["latency"])
     if first is not None:

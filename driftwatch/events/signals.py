@@ -24,7 +24,7 @@ class Signal:
     good
         Which way is good; ``unknown`` makes a move a ``change``.
     shape
-        ``duration`` and ``size`` are judged as ratios, ``share`` as a difference of shares, ``rate`` as a ratio of counts.
+        ``duration`` and ``size`` are judged as ratios, ``share`` as a difference, ``rate`` as a ratio of counts.
     given
         The workload that it is judged given.
     workload

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from driftwatch.errors import InputError
 from driftwatch.events.columns import Floats
+from driftwatch.events.rows import CLOCK_S
 
 Mask = NDArray[np.bool_]
 
@@ -18,33 +19,36 @@ _TOKENS = ("prompt_tokens", "output_tokens", "cached_tokens")
 _YEAR_2200 = 7_258_118_400.0
 _LONGEST_S = 1e7
 _MOST_TOKENS = 1e9
-_CLOCK_S = 1e-3  # clocks are read one after the other: an end this much before its start is no contradiction
 _UNITS = ("s", "ms", "us", "ns")
 _FEWEST = 3  # rows that say the same before it is called a wrong unit
 _SAMPLE = 2000  # rows of a batch that are asked
 
 
-def bad_rows(numbers: Mapping[str, Floats]) -> Iterator[tuple[str, Mask]]:
-    """Reasons to leave rows out, each with the rows that it holds for.
+def bad_values(numbers: Mapping[str, Floats]) -> Iterator[tuple[str, Mask]]:
+    """Reasons to leave rows out for what they say, each with the rows that it holds for.
 
     Parameters
     ----------
     numbers
-        The numeric columns of a batch, complete, each of shape (n,).
+        The numeric columns of a batch as read, each of shape (n,).
     """
-    with np.errstate(invalid="ignore"):
-        started, completed = (numbers[name] for name in _TIMES)
-        yield "no time", np.isnan(started) & np.isnan(completed)
-        for name in _TIMES:
-            yield f"{name} is infinite or beyond the year 2200", np.abs(numbers[name]) > _YEAR_2200
-        yield "completed before it started", completed < started - _CLOCK_S
-        for name in _DURATIONS:
-            yield f"{name} is infinite", np.isinf(numbers[name])
-            yield f"{name} is negative", numbers[name] < (-_CLOCK_S if name == "latency" else 0.0)
-            yield f"{name} is longer than {_LONGEST_S:.0e} s", numbers[name] > _LONGEST_S
-        for name in _TOKENS:
-            yield f"{name} is negative", numbers[name] < 0
-            yield f"{name} is infinite or absurd", numbers[name] > _MOST_TOKENS
+    for name in _TIMES:
+        yield f"{name} is infinite or beyond the year 2200", np.abs(numbers[name]) > _YEAR_2200
+    for name in _DURATIONS:
+        yield f"{name} is infinite", np.isinf(numbers[name])
+        yield f"{name} is negative", numbers[name] < 0
+        yield f"{name} is longer than {_LONGEST_S:.0e} s", numbers[name] > _LONGEST_S
+    for name in _TOKENS:
+        yield f"{name} is negative", numbers[name] < 0
+        yield f"{name} is infinite or absurd", numbers[name] > _MOST_TOKENS
+
+
+def bad_times(numbers: Mapping[str, Floats]) -> Iterator[tuple[str, Mask]]:
+    """Reasons to leave rows out for how their times lie, once what follows from the rest is filled in."""
+    started, completed = (numbers[name] for name in _TIMES)
+    yield "no time", np.isnan(started) & np.isnan(completed)
+    yield "completed before it started", completed < started - CLOCK_S
+    yield f"latency is longer than {_LONGEST_S:.0e} s", numbers["latency"] > _LONGEST_S
 
 
 def check_time_unit(seconds: Floats, column: str, unit: str, source: str) -> None:

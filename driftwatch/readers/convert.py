@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from driftwatch.errors import InputError
 from driftwatch.events.columns import NUMBERS, Coded, Floats, Requests, requests_of
 from driftwatch.events.names import FIELDS, Mapped, field_of
 from driftwatch.events.rows import complete, failed, finish_reasons
-from driftwatch.readers.checks import bad_rows, check_duration_unit, check_time_unit
+from driftwatch.readers.checks import bad_times, bad_values, check_duration_unit, check_time_unit
 from driftwatch.readers.chunk import Chunk, is_text
 from driftwatch.readers.quarantine import Quarantine
 from driftwatch.readers.values import Mask, coded, durations, hashes, numbers, strings, times
@@ -67,12 +68,13 @@ class Converter:
             If the columns cannot be requests, or are in another unit than the configuration says.
         """
         plan = self._plan(tuple(chunk.columns))
-        columns, bad = self._numbers(chunk, plan)
-        columns = complete(columns)
+        read, bad = self._numbers(chunk, plan)
+        columns = complete(read)
         keep = np.ones(chunk.n, np.bool_)
-        for reason, rows in (*bad, *bad_rows(columns)):
-            self._leave_out(chunk, reason, rows & keep)
-            keep &= ~rows
+        for reason, rows in chain(bad, bad_values(read), bad_times(columns)):
+            if rows.any():
+                self._leave_out(chunk, reason, rows & keep)
+                keep &= ~rows
         batch = requests_of(chunk.n, **columns, **self._words(chunk, plan), labels=self._labels(chunk, plan))
         self.quarantine.count(self.source, int(keep.sum()))
         return batch if keep.all() else batch.take(keep)
@@ -103,7 +105,8 @@ class Converter:
                 plan.labels.setdefault(name, name)
         for columns in plan.fields.values():
             columns.sort(key=lambda pair: pair[1].rank)
-        self._check_columns(plan, names)
+        if not self._plans:  # later parts of a log may be poorer: their rows are judged one by one
+            self._check_columns(plan, names)
         return plan
 
     def _check_columns(self, plan: _Plan, names: Sequence[str]) -> None:

@@ -87,8 +87,11 @@ def items_of(source: Any, what: str) -> dict[str, Any]:
 def _items(source: Any, what: str) -> list[Any]:
     if is_path(source):
         return list(paths_of(source, what))
-    if frames.is_frame(source) or not hasattr(source, "__iter__") or isinstance(source, dict):
+    if frames.is_frame(source):
         return [source]
+    if isinstance(source, dict) or not hasattr(source, "__iter__"):
+        kind = type(source).__name__
+        raise InputError(f"a {kind} is neither a path, nor a data frame, nor an iterable of rows", source=what)
     rows = iter(source)
     first = next(rows, None)
     if first is None:

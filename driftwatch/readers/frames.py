@@ -31,7 +31,7 @@ def read_frame(frame: Any, keep: Keep) -> Iterator[Chunk]:
             raise
         yield from read_rows(_rows_of(frame), "", keep)  # pandas columns of mixed types
         return
-    kept = [name for name in dict.fromkeys(reader.schema.names) if keep(name)]
+    kept = list(dict.fromkeys(f.name for f in reader.schema if keep(f.name) or pa.types.is_struct(f.type)))
     row = 1
     for batch in reader:
         for start in range(0, batch.num_rows, ROWS):

@@ -28,7 +28,9 @@ def read(path: Path, reading: Reading, keep: Keep) -> Iterator[Chunk]:
     try:
         schema = parquet.read_schema(path)
         with parquet.ParquetFile(path, read_dictionary=_repetitive(schema), pre_buffer=False) as file:
-            yield from _batches(file, [name for name in schema.names if keep(name)], path, reading)
+            yield from _batches(
+                file, [f.name for f in schema if keep(f.name) or pa.types.is_struct(f.type)], path, reading
+            )
     except (pa.ArrowInvalid, OSError) as error:
         raise InputError(f"not a readable Parquet file ({error})", source=str(path)) from error
 

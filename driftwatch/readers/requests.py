@@ -50,7 +50,8 @@ def _batches(name: str, item: Any, reading: Reading, *, among_others: bool = Fal
         reading.quarantine.note(f"{name}: the file is empty")
         return
     converter = Converter(reading.config, reading.quarantine, name)
-    for chunk in chunks(item, name, reading, lambda column: not is_text(column)):
+    own = reading.config.input.fields
+    for chunk in chunks(item, name, reading, lambda column: column in own or not is_text(column)):
         batch = converter.convert(chunk)
         if len(batch):
             yield batch

@@ -103,7 +103,7 @@ def effective_share(values: Floats) -> float:
     --------
     >>> noise = np.random.default_rng(0).normal(size=10_000)
     >>> round(effective_share(noise), 1), round(effective_share(np.repeat(noise, 4)), 1)
-    (0.9, 0.3)
+    (0.9, 0.2)
     """
     variance = float(np.var(values)) if len(values) else 0.0
     if variance <= 0.0:

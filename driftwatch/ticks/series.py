@@ -93,6 +93,8 @@ class SeriesStore:
             blank[position] = _DCGM_BLANK if key.name.startswith("DCGM_") else np.inf
             if (place := self._place(key)) is not None:
                 slot[position] = places.setdefault(place, len(places))
+        if not places:
+            return
         known = np.isfinite(metrics.at) & (np.abs(metrics.value) < blank[metrics.series])
         self.not_finite += int(len(known) - known.sum())
         rows = np.flatnonzero(known & (slot[metrics.series] >= 0))

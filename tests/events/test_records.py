@@ -41,7 +41,7 @@ def test_an_instant_in_any_form_is_the_same_second(moment):
     ],
 )
 def test_a_wrong_field_is_named(fields, complaint):
-    with pytest.raises(InputError, match="^request: ") as raised:
+    with pytest.raises(InputError, match=r"^request: ") as raised:
         Request.of(fields)
     assert complaint in str(raised.value)
 

@@ -35,7 +35,7 @@ def reasons(quarantine):
 def test_an_empty_file(name, tmp_path):
     path = tmp_path / name
     path.write_bytes(gzip.compress(b"") if name.endswith("gz") else b"")
-    with pytest.raises(InputError, match=f"{name}: the file is empty"):
+    with pytest.raises(InputError, match=rf"{name}: the file is empty"):
         read(path)
     with pytest.raises(InputError, match="the file is empty"):
         list(read_metrics(path, Config(), Quarantine()))
@@ -62,7 +62,7 @@ def test_a_header_without_rows(tmp_path):
 
 
 def test_a_file_that_is_not_there():
-    with pytest.raises(InputError, match="nowhere.jsonl: there is no such file"):
+    with pytest.raises(InputError, match=r"nowhere\.jsonl: there is no such file"):
         read("nowhere.jsonl")
 
 
@@ -95,7 +95,7 @@ def test_times_going_back_are_kept_as_they_are():
 def test_other_units_given_as_seconds_are_refused_with_the_key_to_set(unit, factor):
     rows = [{"started_at": (1795447937 + i) * int(factor), "ttft": 0.1} for i in range(5)]
     with pytest.raises(
-        InputError, match=f"'started_at' read as s .* looks like {unit}: set input.time_unit = \"{unit}\""
+        InputError, match=rf"'started_at' read as s .* looks like {unit}: set input.time_unit = \"{unit}\""
     ):
         read(rows)
     batch, _ = read(rows, time_unit=unit)
@@ -120,7 +120,7 @@ def test_durations_in_other_units_are_refused_with_the_key_to_set(unit, factor, 
 
 def test_seconds_given_as_milliseconds_are_refused_too():
     rows = [{"started_at": 100.0 + i, "completed_at": 102.0 + i, "latency": 2.0} for i in range(9)]
-    with pytest.raises(InputError, match='input.duration_unit = "s"'):
+    with pytest.raises(InputError, match=r'input\.duration_unit = "s"'):
         read(rows, duration_unit="ms")
 
 
@@ -361,6 +361,35 @@ def test_a_vague_time_is_noted():
     assert [note for note in notes if "'timestamp' is taken as completed_at" in note]
 
 
+@pytest.mark.parametrize("source", [5, {"t": [1.0], "latency": [1.0]}])
+def test_what_is_no_source(source):
+    with pytest.raises(InputError, match="neither a path, nor a data frame, nor an iterable of rows"):
+        read(source)
+
+
+def test_clocks_that_differ_by_less_than_a_millisecond():
+    batch, quarantine = read([{"started_at": 100.0005, "completed_at": 100.0}])
+    assert (batch.latency.tolist(), quarantine.total) == ([0.0], 0)
+
+
+def test_rows_without_a_time_later_in_a_log_are_quarantined(tmp_path, monkeypatch):
+    monkeypatch.setattr("driftwatch.readers.formats._LEAST_BLOCK", 1)
+    monkeypatch.setattr("driftwatch.readers.formats.BLOCK", 64)
+    (tmp_path / "r.jsonl").write_text(lines(GOOD) * 30 + lines({"event": "shutdown", "code": 0}) * 3)
+    batch, quarantine = read(tmp_path / "r.jsonl")
+    assert (len(batch), reasons(quarantine)) == (30, {("no time", 3, (31, 32, 33))})
+
+
+def test_own_names_win_over_what_would_be_text(tmp_path):
+    frame = pd.DataFrame(
+        {"t": [1.0], "latency": [1.0], "input": [7], "response": [{"usage": {"completion_tokens": 3}}]}
+    )
+    frame.to_parquet(tmp_path / "r.parquet")
+    for source in (frame, tmp_path / "r.parquet", frame.to_dict("records")):
+        batch, _ = read(source, fields={"input": "prompt_tokens"})
+        assert (batch.prompt_tokens.tolist(), batch.output_tokens.tolist()) == ([7.0], [3.0])
+
+
 def test_rows_that_are_no_rows():
     with pytest.raises(InputError, match="a row is a int"):
         read([1, 2])
@@ -378,5 +407,5 @@ def test_markers_with_and_without_content(tmp_path):
     assert (markers.at.tolist(), markers.kind, markers.text) == ([5.0, 7.0], ("config", "deploy"), ("", "v2"))
     assert markers.labels == ({}, {"pod": "a"})
     assert reasons(quarantine) == {("not JSON", 1, (2,))}
-    with pytest.raises(InputError, match="no column holds a time"):
+    with pytest.raises(InputError, match=r"no column holds a time"):
         read_markers([{"kind": "deploy"}], Config(), Quarantine())

@@ -217,7 +217,7 @@ def test_a_bad_value_in_a_table_is_quarantined():
 
 
 def test_milliseconds_in_a_table_are_refused_with_the_key_to_set():
-    with pytest.raises(Exception, match='input.time_unit = "ms"'):
+    with pytest.raises(Exception, match=r'input\.time_unit = "ms"'):
         read(pd.DataFrame({"t": [1795447936621.0], "up": [1.0]}))
     found, _ = read(pd.DataFrame({"t": [1795447936621.0], "up": [1.0]}), Config.parse({"input": {"time_unit": "ms"}}))
     assert found["up", ()] == [(1795447936.621, 1.0)]

@@ -35,7 +35,7 @@ def test_a_recording_folder_has_three_parts(folder):
     (folder / "requests.jsonl").unlink()
     assert [p and p.name for p in recording(folder)] == [None, "metrics.om", None]
     (folder / "metrics.om").unlink()
-    with pytest.raises(InputError, match="no requests.jsonl"):
+    with pytest.raises(InputError, match=r"no requests\.jsonl"):
         recording(folder)
     with pytest.raises(InputError, match="not a folder"):
         recording(folder / "truth.json")
@@ -83,7 +83,8 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
 
 
 def test_importing_the_readers_imports_nothing_heavy():
-    code = "import sys, driftwatch.readers, driftwatch.events; print([m for m in ('pyarrow', 'pandas', 'zstandard') if m in sys.modules])"
+    heavy = "pyarrow", "pandas", "zstandard"
+    code = f"import sys, driftwatch.readers, driftwatch.events; print([m for m in {heavy} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
 
@@ -102,7 +103,7 @@ def test_labels_survive_being_exposed(labels):
 
 @pytest.mark.parametrize("head", ["", "{}", 'up{a="b"', "up{a=b}", "up{a}", 'up{a="b" c="d"}', "a b", "up}", '{a="b"}'])
 def test_what_is_no_series(head):
-    with pytest.raises(ValueError, match="label|name"):
+    with pytest.raises(ValueError, match=r"label|name"):
         series_of(head)
 
 
