@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from driftwatch.attribution.candidates import label
 from driftwatch.attribution.causes import find_causes
 from driftwatch.attribution.health import Rule, evaluate, silent
 from driftwatch.attribution.scene import Scene
@@ -155,7 +156,7 @@ def _causes(lead: Alarm, scene: Scene, first: int, last: int) -> tuple[Cause, ..
     return find_causes(
         _excess(lead, scene, first, last),
         shift.onset - first,
-        scene.candidates(lead.stream, first, last),
+        scene.candidates(lead.stream, first, shift.onset, last),
         scene.events(first, last),
         tick_s=scene.width,
         settings=scene.config.attribution,
@@ -194,12 +195,11 @@ def _chart(findings: Sequence[Finding], causes: Sequence[Cause], scene: Scene, f
     step = max(1, math.ceil((last - first + 1) / _CHART_POINTS))
     lines = [_signal_line(f, scene, first, last, step) for f in findings if f.stream == lead.stream]
     named = [c for c in causes if c.tier != "ruled_out" and c.role != "event"][:_DRAWN_CAUSES]
-    candidates = {(c.name, tuple(sorted(c.scope.items()))): c for c in scene.candidates(lead.stream, first, last)}
+    known = {(c.name, *sorted(c.scope.items())): c for c in scene.candidates(lead.stream, first, lead.shift.onset, last)}
     for cause in named:
-        drawn = candidates.get((cause.name, tuple(sorted(cause.scope.items()))))
+        drawn = known.get((cause.name, *sorted(cause.scope.items())))
         if drawn is not None:
-            title = cause.name + "".join(f" {k}={v}" for k, v in cause.scope.items())
-            lines.append(Line(name=title, unit=drawn.unit, role=drawn.role, value=_thin(drawn.values, step)))
+            lines.append(Line(name=label(drawn), unit=drawn.unit, role=drawn.role, value=_thin(drawn.values, step)))
     time = tuple(float(t) * scene.width for t in range(first, last + 1, step))
     return Chart(time=time, lines=tuple(lines))
 

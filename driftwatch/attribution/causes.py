@@ -104,7 +104,7 @@ def find_causes(
     away = [e for e in events if e not in near and abs(e.at_tick - onset) * tick_s <= EVENTS_S]
     told = [event_cause(e, s, (e.at_tick - onset) * tick_s, True) for e, s in zip(near, event_shares, strict=True)]
     told += [event_cause(e, Share(0.0, 0.0, 0.0), (e.at_tick - onset) * tick_s, False) for e in away]
-    out = sorted((s for s in screened if s.out), key=lambda s: (s.family.exogenous, -abs(s.shift)))
+    out = sorted((s for s in screened if s.out and not s.undecided), key=lambda s: (s.family.exogenous, -abs(s.shift)))
     excluded = [ruled_out(s) for s in out[: settings.max_candidates]]
     return _ordered([*causes, *told, *excluded], settings.significance)
 

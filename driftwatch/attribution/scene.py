@@ -18,6 +18,7 @@ from driftwatch.ticks import Names
 from driftwatch.ticks.series import SeriesStore
 
 _RATIO = {ratio.name: ratio for ratio in RATIOS}
+_MOST_OF_IT = 0.7
 _MOST_SEGMENTS = 8  # values of one label that are looked at: those with the most tokens
 
 
@@ -61,21 +62,24 @@ class Scene:
             for k in np.flatnonzero((tick >= first) & (tick <= last))
         ]
 
-    def candidates(self, stream: str, first: int, last: int) -> list[Candidate]:
-        """All that may explain what this stream felt."""
-        return [*self._traffic(stream, first, last), *self._measured(first, last)]
+    def candidates(self, stream: str, first: int, onset: int, last: int) -> list[Candidate]:
+        """All that may explain what this stream felt, by ticks from ``first`` to ``last``."""
+        return [*self._traffic(stream, first, onset, last), *self._measured(first, last)]
 
-    def _traffic(self, stream: str, first: int, last: int) -> list[Candidate]:
+    def _traffic(self, stream: str, first: int, onset: int, last: int) -> list[Candidate]:
         """What users did: this stream's requests, each part of them, and the other streams'."""
         found: list[Candidate] = []
         for title, history in self.histories.items():
             scope = {} if title == stream else dict(self.labels[title])
-            found += self._flow(history, first, last, None, scope)
-            for label in self.segments.labels:
-                for value, numbers in self._values(history, label).items():
-                    found += self._flow(history, first, last, numbers, scope | {label: value})
-        found += self._lengths(stream, first, last)
-        return found
+            whole = self._flow(history, first, last, None, scope)
+            parts = [
+                self._flow(history, first, last, numbers, scope | {label: value})
+                for label in self.segments.labels
+                for value, numbers in self._values(history, label).items()
+            ]
+            found += [] if _one_part_moved(whole, parts, onset - first) else whole
+            found += [candidate for part in parts for candidate in part]
+        return found + self._lengths(stream, first, last)
 
     def _values(self, history: StreamHistory, label: str) -> dict[str, list[int]]:
         """Segments by value of one label, if it has several values."""
@@ -110,6 +114,19 @@ class Scene:
             if np.isfinite(values).any():
                 found.append(_candidate(name, role, values))
         return found
+
+
+def _one_part_moved(whole: list[Candidate], parts: list[list[Candidate]], onset: int) -> bool:
+    """Whether a move of the whole traffic is that of one part of it: then only the part is named."""
+
+    def move(flow: list[Candidate]) -> float:
+        traffic = flow[0].values
+        return float(traffic[onset:].mean() - traffic[:onset].mean())
+
+    if not whole or not 0 < onset < len(whole[0].values):
+        return False
+    moves = [abs(move(part)) for part in parts if part]
+    return bool(moves) and max(moves) >= _MOST_OF_IT * sum(moves) and max(moves) >= _MOST_OF_IT * abs(move(whole))
 
 
 def _role(name: str) -> str:

@@ -16,10 +16,13 @@ LATE_S = 60.0
 """An onset estimate may be wrong by this much."""
 BLOCK_S = 30.0
 """Series are compared as means over this long: sparse counts get a median, and slow scrapes count once."""
-LEAST_SHIFT = 2.0
+LEAST_SHIFT = 2.5
 """In robust standard deviations of those means."""
+NO_SHIFT = 1.0
+"""What shifted by less than this did not move; in between, nothing is said."""
 HEADROOM = 0.7
 """Something that can run out does no harm below this share of its ceiling."""
+UNDECIDED = "it moved, but hardly more than usual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,11 @@ class Screened:
     family: Family
     members: tuple[Moved, ...]
     out: str = ""
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it moved too little to be examined, and too much to be ruled out."""
+        return self.out == UNDECIDED
 
     @property
     def shift(self) -> float:
@@ -128,22 +136,24 @@ def _objection(family: Family, members: tuple[Moved, ...], onset: int, tick_s: f
     most = max(deciding, key=lambda moved: moved.shift)
     if most.shift <= -LEAST_SHIFT:
         return f"it moved the other way, by {-most.shift:.1f} robust standard deviations"
-    if most.shift < LEAST_SHIFT:
-        return f"it did not move: a shift of {most.shift:.1f} robust standard deviations ({LEAST_SHIFT:.0f} are needed)"
-    if not any(moved.up for moved in deciding):
-        return f"it is as high in {most.placebo:.0%} of healthy stretches of the same length (placebo in time)"
     if (fullest := _fullest(family, members, onset)) < HEADROOM:
         return f"it had headroom: at most {fullest:.0%} of its ceiling, and it does no harm below {HEADROOM:.0%}"
+    if most.shift < NO_SHIFT:
+        return f"it did not move: a shift of {most.shift:.1f} robust standard deviations"
+    if most.shift < LEAST_SHIFT:
+        return UNDECIDED
+    if not any(moved.up for moved in deciding):
+        return f"it is as high in {most.placebo:.0%} of healthy stretches of the same length (placebo in time)"
     return _too_late(family, members, onset, tick_s, late)
 
 
 def _fullest(family: Family, members: tuple[Moved, ...], onset: int) -> float:
-    """The 90% quantile of use on the worse side of the onset; 1.0 where another member acts, or nothing can run out."""
-    ceiling = family.head.ceiling
-    if ceiling is None or any(moved.up for moved in members[1:]):
+    """The 90% quantile of use on the worse side of the onset; 1.0 where what it does was seen, or nothing can run out."""
+    ceilings = [candidate.ceiling for candidate in family.candidates]
+    if any(moved.up and ceiling is None for moved, ceiling in zip(members, ceilings, strict=True)):
         return 1.0
-    use = np.abs(family.values[0])
-    return max(float(np.quantile(part, 0.9)) for part in (use[:onset], use[onset:])) / ceiling
+    limited = [np.abs(v) / ceiling for v, ceiling in zip(family.values, ceilings, strict=True) if ceiling]
+    return max((float(np.quantile(part, 0.9)) for v in limited for part in (v[:onset], v[onset:])), default=1.0)
 
 
 def _too_late(family: Family, members: tuple[Moved, ...], onset: int, tick_s: float, late: int | None) -> str:

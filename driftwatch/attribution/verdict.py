@@ -96,7 +96,7 @@ def ruled_out(screened: Screened) -> Cause:
 def event_cause(event: Event, share: Share, distance_s: float, near: bool) -> Cause:
     """An event beside the onset (consistent: it cannot be told apart from what else began then), or away from it."""
     side = "after" if distance_s > 0 else "before"
-    where = f"{abs(distance_s):.0f} s {side} the onset"
+    where = f"{abs(distance_s):.0f} s {side} the onset" if distance_s else "at the onset"
     reason = f"{where}: whatever began then fits as well" if near else f"{where}, which is too far from it"
     return Cause(
         name=event.text or event.kind,
@@ -104,7 +104,7 @@ def event_cause(event: Event, share: Share, distance_s: float, near: bool) -> Ca
         tier="consistent" if near else "ruled_out",
         share_low=share.low if near else 0.0,
         share_high=share.high if near else 0.0,
-        lag_s=max(-distance_s, 0.0),
+        lag_s=abs(min(distance_s, 0.0)),
         scope=dict(event.scope),
         evidence={"seconds_from_onset": distance_s},
         reason=reason,

@@ -17,8 +17,9 @@ from driftwatch.statistics.robust import midmean
 from driftwatch.statistics.whitening import SPANS, effective_share, fit_persistence, long_run_variance, past_means
 
 _SHIFTS = np.array([0.25, 0.5, 1.0, 2.0])  # bets on a move of this many standard deviations
-_STEPS = np.array([[0.02, 0.5], [0.1, 0.6]])  # bets that a share of .5 (.6) falls where .02 (.1) should
-_BETS = len(_SHIFTS) + len(_STEPS)
+_OFTEN = np.array([0.5, 0.6])  # bets that this share of the ticks falls where only a few, or a tenth, should
+_TENTH, _FEWEST = 0.1, 0.005
+_BETS = len(_SHIFTS) + len(_OFTEN)
 _REFIT = 1.25  # the persistence is fitted anew when there is this much more to learn from
 
 
@@ -131,13 +132,13 @@ class LocationDetector:
         rank = above + tie * (equal + 1)
         return np.minimum((rank + np.sqrt(above + 1.0)) / (n + 1), 1.0 - 1e-9)
 
-    @staticmethod
-    def _bets(p: Floats) -> Floats:
+    def _bets(self, p: Floats) -> Floats:
         """Log of e-values of p: each has mean at most 1 if p is uniform or larger."""
         z = normal_quantile(1.0 - p)[:, None]
         shifts = _SHIFTS * z - 0.5 * _SHIFTS**2
-        alpha, share = _STEPS[:, 0], _STEPS[:, 1]
-        steps = np.where(p[:, None] <= alpha, np.log(share / alpha), np.log((1 - share) / (1 - alpha)))
+        few = max(2.0 / (len(self.reference) + 1), _FEWEST)  # the smallest p that this reference can show
+        rare = np.array([few, _TENTH])
+        steps = np.where(p[:, None] <= rare, np.log(_OFTEN / rare), np.log((1 - _OFTEN) / (1 - rare)))
         return np.concatenate([shifts, steps], axis=1)
 
     def restore(self, learnt: Floats) -> None:

@@ -148,7 +148,7 @@ def requests_of(n: int, **columns: Any) -> Requests:
     >>> len(batch), bool(np.isnan(batch.latency).all())
     (2, True)
     """
-    numbers = {name: np.asarray(columns.pop(name, np.full(n, np.nan)), np.float64) for name in NUMBERS}
+    numbers: dict[str, Any] = {name: np.asarray(columns.pop(name, np.full(n, np.nan)), np.float64) for name in NUMBERS}
     return Requests(
         **numbers,
         id_hash=np.asarray(columns.pop("id_hash", np.zeros(n)), np.uint64),

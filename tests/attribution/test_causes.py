@@ -71,14 +71,14 @@ def test_symptoms_are_never_causes(pressed, hidden):
 
 
 def test_a_deploy_at_the_onset_is_consistent_and_an_earlier_marker_is_not_blamed(made):
-    found = [causes_of(made.deploy_step(np.random.default_rng([2, i])), i) for i in SEEDS]
+    found = [causes_of(made.deploy_step(np.random.default_rng([2, i])), i) for i in range(20)]
     assert all(named(causes, "v42").tier == "consistent" for causes in found)
     assert all(named(causes, "log level").tier == "ruled_out" for causes in found)
-    assert sum(bool(supported(causes)) for causes in found) <= 3
+    assert sum(bool(supported(causes)) for causes in found) <= 2
 
 
 def test_a_pinned_kv_cache_is_consistent_and_says_why(made):
-    found = [named(causes_of(made.pinned(np.random.default_rng([3, i])), i), "kv_cache_usage") for i in SEEDS]
+    found = [named(causes_of(made.pinned(np.random.default_rng([3, i])), i), "kv_cache_usage") for i in range(20)]
     assert {cause.tier for cause in found} == {"consistent"}
     assert all("ceiling" in cause.reason for cause in found)
 
@@ -200,3 +200,15 @@ def test_a_shift_that_healthy_hours_have_too_is_ruled_out(made):
     case.candidates = [Candidate("tide", "mechanism", tide)]
     (cause,) = causes_of(case)
     assert cause.tier == "ruled_out"
+
+
+def test_a_nearly_empty_kv_cache_is_never_blamed_however_it_is_split(made):
+    for seed in range(10):
+        rng = np.random.default_rng([20, seed])
+        case = made.hidden_cause(rng)
+        pods = [np.abs(0.03 + 0.005 * rng.normal(size=len(case.excess)) + 0.02 * case.excess) for _ in range(2)]
+        zero = Candidate("preemptions", "mechanism", np.zeros(len(case.excess)))
+        case.candidates = [zero, *(Candidate("kv_cache_usage", "mechanism", pod, ceiling=1.0) for pod in pods)]
+        for sign in (1, -1):
+            case.excess = sign * case.excess
+            assert {cause.tier for cause in causes_of(case)} == {"ruled_out"}
