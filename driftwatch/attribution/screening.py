@@ -16,7 +16,7 @@ LATE_S = 60.0
 """An onset estimate may be wrong by this much."""
 BLOCK_S = 30.0
 """Series are compared as means over this long: sparse counts get a median, and slow scrapes count once."""
-LEAST_SHIFT = 2.5
+LEAST_SHIFT = 2.0
 """In robust standard deviations of those means."""
 NO_SHIFT = 1.0
 """What shifted by less than this did not move; in between, nothing is said."""

@@ -1,6 +1,7 @@
 """What is healthy, given the workload: learnt, with its range and its uncertainty, and refreshed while all is well."""
 
+from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.saved import Baseline
-from driftwatch.baseline.stream import Judged, Observed, SegmentSums, StreamBaseline
+from driftwatch.baseline.stream import StreamBaseline
 
 __all__ = ["Baseline", "Judged", "Observed", "SegmentSums", "StreamBaseline"]

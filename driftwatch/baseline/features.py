@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.statistics.buckets import CELLS, UNKNOWN_CELL, Floats, Ints
+from driftwatch.statistics.robust import sums
 from driftwatch.ticks.tick import TOKENS, Ticks
 
 FEATURES = ("one", "prompt", "output", "cached", "prompt_squared", "output_squared", "load")
@@ -45,6 +46,11 @@ class Workload:
     cells: Ints
     load: Floats
     requests: Floats
+
+    def between(self, first: int, last: int) -> Workload:
+        """The rows of these ticks, both included (rows are sorted by tick)."""
+        rows = slice(*np.searchsorted(self.tick, [first, last + 1]))
+        return Workload(self.tick[rows], self.logs[rows], self.cells[rows], self.load[rows], self.requests[rows])
 
     def design(self, centre: Floats) -> Floats:
         """Design matrix, shape (n, 7), centred; what is not known is taken as average.
@@ -111,7 +117,7 @@ class Seen:
     def add(self, cells: Ints, requests: Floats) -> None:
         """Learn from these rows."""
         for k in range(len(TOKENS)):
-            self.counts[k] += np.bincount(cells[:, k], weights=requests, minlength=CELLS)
+            self.counts[k] += sums(cells[:, k], requests, CELLS)
 
     def covers(self, cells: Ints) -> NDArray[np.bool_]:
         """Which rows lie in the learnt range: all but half a percent at each end, and a cell more."""

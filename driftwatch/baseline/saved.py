@@ -63,7 +63,9 @@ class Baseline:
             with np.load(Path(path), allow_pickle=False) as file:
                 header = json.loads(bytes(file["header"]))
                 if header["schema"] != SCHEMA:
-                    raise StateError(f"{path}: schema {header['schema']} is not known here (this version reads {SCHEMA})")
+                    raise StateError(
+                        f"{path}: schema {header['schema']} is not known here (this version reads {SCHEMA})"
+                    )
                 streams: dict[str, dict[str, Floats]] = {title: {} for title in header["streams"]}
                 for key in file.files:
                     position, _, name = key.partition("/")

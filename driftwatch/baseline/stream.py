@@ -2,92 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, workload_of
+from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.warmup import find_step, outages
 from driftwatch.baseline.workload import CONDITIONAL, WorkloadModel, by_tick, measured
 from driftwatch.config import Learning
 from driftwatch.events.signals import BY_NAME
 from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.statistics.robust import sums
 from driftwatch.ticks.tick import OUTCOMES, Ticks, merge
 
 _REFIT = 1.25  # solve again when there is this much more to learn from
+_NEVER = 2**60  # a tick beyond all others
 _STEP_SIGNALS = ("ttft", "itl", "latency")
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
-    """One signal of one stream by tick, as the detectors take it.
-
-    Parameters
-    ----------
-    tick
-        Shape (n,): ticks that have a value.
-    value
-        Shape (n,): a location in log units (beyond what the workload explains), or a count of hits for a share.
-    total
-        Shape (n,): requests behind it.
-    raw
-        Shape (n,): location of the log value itself; for a share, the share.
-    """
-
-    tick: Ints
-    value: Floats
-    total: Floats
-    raw: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentSums:
-    """Residuals of one signal by tick and segment.
-
-    Parameters
-    ----------
-    tick, segment
-        Shape (n,): keys.
-    count, total, squares
-        Shape (n,): requests, sum and sum of squares of their (bounded) residuals in log units.
-    raw
-        Shape (n,): sum of the log values.
-    """
-
-    tick: Ints
-    segment: Ints
-    count: Floats
-    total: Floats
-    squares: Floats
-    raw: Floats
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """Ticks of one stream, judged.
-
-    Parameters
-    ----------
-    tracks
-        By signal.
-    segments
-        By signal that is judged given the workload.
-    requests
-        Requests by tick, over all ticks judged.
-    """
-
-    tracks: Mapping[str, Observed]
-    segments: Mapping[str, SegmentSums]
-    requests: Floats
-
-
-@dataclass(slots=True)
 class _Pending:
     """Judged rows that may be learnt from once they are old enough."""
 
     workload: Workload
     ticks: Ticks
+
+    def between(self, first: int, last: int) -> _Pending:
+        """The part in these ticks, both included."""
+        return _Pending(self.workload.between(first, last), self.ticks.between(first, last))
 
 
 @dataclass(slots=True)
@@ -113,6 +58,7 @@ class StreamBaseline:
     centre: Floats = field(default_factory=lambda: np.zeros(4))
     warmup: list[Ticks] = field(default_factory=list)
     warmup_first: int | None = None
+    down: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     pending: list[_Pending] = field(default_factory=list)
     counts: Floats = field(default_factory=lambda: np.empty(0))
     learnt: float = 0.0
@@ -144,10 +90,12 @@ class StreamBaseline:
     @property
     def progress(self) -> float:
         """How far the learning is, 0 to 1."""
-        if self.ready:
-            return 1.0
-        ticks = len(np.unique(np.concatenate([t.tick for t in self.warmup]))) if self.warmup else 0
-        requests = sum(int(t.requests.sum()) for t in self.warmup)
+        return 1.0 if self.ready else self._enough(self.warmup)
+
+    def _enough(self, parts: Sequence[Ticks]) -> float:
+        """How much these ticks are of what is needed, 0 to 1."""
+        ticks = len(np.unique(np.concatenate([t.tick for t in parts]))) if parts else 0
+        requests = sum(int(t.requests.sum()) for t in parts)
         return min(1.0, ticks / self.settings.min_ticks, requests / self.settings.min_requests)
 
     @property
@@ -170,8 +118,11 @@ class StreamBaseline:
         """
         if self.progress < 1.0 or self.warmup_first is None:
             return None
-        ticks, first = merge(self.warmup), self.warmup_first
-        ticks = self._without_outages(ticks, first, last)
+        first = self.warmup_first
+        ticks = self._without_outages(merge(self.warmup), first, last)
+        self.warmup = [ticks]
+        if self._enough(self.warmup) < 1.0:
+            return None
         self._fit(ticks, first, last)
         judged = self.judge(ticks, first, last)
         changed = self._changed(judged)
@@ -180,18 +131,20 @@ class StreamBaseline:
             return None
         self.warmup = []
         self._absorb_all()
+        if len(self.down):
+            self.notes.append(f"warm-up: {len(self.down)} ticks of an outage were left out of what was learnt")
         return judged
 
     def _without_outages(self, ticks: Ticks, first: int, last: int) -> Ticks:
-        n = last - first + 1
-        requests = np.bincount(ticks.tick - first, weights=ticks.requests, minlength=n)
-        failed = np.bincount(ticks.tick - first, weights=ticks.outcomes[:, OUTCOMES.index("error_share")], minlength=n)
-        down = outages(requests, failed) if self.complete else np.zeros(n, np.bool_)
-        if not down.any():
+        if not self.complete:
             return ticks
-        self.notes.append(f"warm-up: {int(down.sum())} ticks of an outage were left out of what was learnt")
-        up = np.flatnonzero(~down) + first
-        return merge([ticks.between(int(t), int(t)) for t in up])
+        n, position = last - first + 1, ticks.tick - first
+        failed = sums(position, ticks.outcomes[:, OUTCOMES.index("error_share")], n)
+        down = np.flatnonzero(outages(sums(position, ticks.requests, n), failed)) + first
+        self.down = np.union1d(self.down, down)
+        if not len(down):
+            return ticks
+        return merge([ticks.between(int(t), int(t)) for t in np.setdiff1d(ticks.tick, down)])
 
     def _changed(self, judged: Judged) -> int | None:
         """The latest change inside the warm-up, if any."""
@@ -205,8 +158,8 @@ class StreamBaseline:
             return None
         tick, signal, size = max(found)
         self.notes.append(
-            f"warm-up: {BY_NAME[signal].title} changed by x{np.exp(size):.2f} inside it; which side is healthy is not known, "
-            "so learning began again after the change (give a healthy log with 'driftwatch fit' to judge it)"
+            f"warm-up: {BY_NAME[signal].title} changed by x{np.exp(size):.2f} inside it; which side is healthy is not "
+            "known, so learning began again after the change (give a healthy log with 'driftwatch fit' to judge it)"
         )
         return tick
 
@@ -216,11 +169,14 @@ class StreamBaseline:
         self.warmup, self.warmup_first = [ticks], first
 
     def _fit(self, ticks: Ticks, first: int, last: int) -> None:
-        workload = self._workload(ticks, first, last, np.empty(0))
+        workload = workload_of(ticks, load_of(self._requests(ticks, first, last), np.empty(0)), first)
         n = np.maximum(workload.requests, 0)
         logs = np.where(np.isnan(workload.logs), 0.0, workload.logs)
         known = ~np.isnan(workload.logs) * n[:, None]
-        self.centre = np.append((logs * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1e-9), np.average(workload.load, weights=n + 1e-9))
+        self.centre = np.append(
+            (logs * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1e-9),
+            np.average(workload.load, weights=n + 1e-9),
+        )
         design = workload.design(self.centre)
         per_tick = float(n.sum() / max(len(np.unique(ticks.tick)), 1))
         for signal in CONDITIONAL:
@@ -230,11 +186,11 @@ class StreamBaseline:
         self.seen.add(workload.cells, workload.requests)
         self.solved = float(n.sum())
 
-    def _workload(self, ticks: Ticks, first: int, last: int, before: Floats) -> Workload:
-        counts = np.bincount(ticks.tick - first, weights=ticks.requests, minlength=last - first + 1)
-        if not self.complete:
-            counts[counts == 0] = np.nan
-        return workload_of(ticks, load_of(counts, before), first)
+    def _requests(self, ticks: Ticks, first: int, last: int) -> Floats:
+        """Requests by tick; NaN where that says nothing: not scraped, or left out as an outage."""
+        counts = sums(ticks.tick - first, ticks.requests, last - first + 1)
+        unknown = np.isin(np.arange(first, last + 1), self.down) if self.complete else counts == 0
+        return np.where(unknown, np.nan, counts)
 
     def judge(self, ticks: Ticks, first: int, last: int) -> Judged:
         """Say what the workload does not explain, tick by tick.
@@ -245,10 +201,10 @@ class StreamBaseline:
             This stream's part of the ticks ``first`` to ``last``, which follow those judged before.
         """
         n = last - first + 1
-        workload = self._workload(ticks, first, last, self.counts)
+        counts = self._requests(ticks, first, last)
+        workload = workload_of(ticks, load_of(counts, self.counts), first)
         design = workload.design(self.centre)
         inside = self.seen.covers(workload.cells)
-        requests = np.bincount(ticks.tick - first, weights=ticks.requests, minlength=n)
         tracks: dict[str, Observed] = {}
         segments: dict[str, SegmentSums] = {}
         for signal, model in self.models.items():
@@ -260,24 +216,24 @@ class StreamBaseline:
             tick, value, total = by_tick(ticks.tick[row], residual, count, first, n)
             tracks[signal] = Observed(tick, value, total, by_tick(ticks.tick[row], raw, count, first, n)[1])
             segments[signal] = _by_segment(ticks, row, residual, raw, count, model.scale)
-        tracks |= self._shares(ticks, inside, first, n) | self._traffic(workload, requests, first)
-        self.counts = np.concatenate([self.counts, requests])[-(LOAD_SPAN - 1) :]
+        tracks |= self._shares(ticks, inside, first, n) | self._traffic(workload, counts, first)
+        self.counts = np.concatenate([self.counts, counts])[-(LOAD_SPAN - 1) :]
         self.pending.append(_Pending(workload, ticks))
-        return Judged(tracks, segments, requests)
+        return Judged(tracks, segments, np.nan_to_num(counts))
 
-    def _shares(self, ticks: Ticks, inside: np.ndarray[tuple[int], np.dtype[np.bool_]], first: int, n: int) -> dict[str, Observed]:
+    def _shares(self, ticks: Ticks, inside: NDArray[np.bool_], first: int, n: int) -> dict[str, Observed]:
         hits = dict(zip(OUTCOMES, ticks.outcomes.T, strict=True)) | {"novel_share": ticks.requests * ~inside}
         position = ticks.tick - first
-        total = np.bincount(position, weights=ticks.requests, minlength=n)
+        total = sums(position, ticks.requests, n)
         some = np.flatnonzero(total > 0)
         tracks = {}
         for name, count in hits.items():
-            summed = np.bincount(position, weights=count, minlength=n)[some]
+            summed = sums(position, count, n)[some]
             tracks[name] = Observed(some + first, summed, total[some], summed / total[some])
         return tracks
 
     def _traffic(self, workload: Workload, requests: Floats, first: int) -> dict[str, Observed]:
-        some = np.arange(len(requests)) if self.complete else np.flatnonzero(requests > 0)
+        some = np.flatnonzero(~np.isnan(requests))
         rate = np.log(requests[some] + 0.5)
         tracks = {"traffic": Observed(some + first, rate, requests[some], rate)}
         known = np.flatnonzero(~np.isnan(workload.logs[:, 0]))
@@ -289,11 +245,12 @@ class StreamBaseline:
 
     def learn(self, before: int, skip: tuple[int, int] | None) -> None:
         """Take what was judged before this tick as healthy, but for the ticks in ``skip``."""
-        ripe = [p for p in self.pending if len(p.workload.tick) == 0 or p.workload.tick[-1] < before]
-        self.pending = self.pending[len(ripe) :]
-        for part in ripe:
-            if skip is None or not len(part.workload.tick) or part.workload.tick[-1] < skip[0] or part.workload.tick[0] > skip[1]:
-                self._absorb(part)
+        if not self.pending:
+            return
+        whole = _joined(self.pending)  # and cut again by tick, so that the cuts of the batches leave no trace
+        self.pending = [whole.between(before, _NEVER)]
+        for first, last in _outside(skip, before):
+            self._absorb(whole.between(first, last))
         if self.learnt >= self.solved * _REFIT:
             for model in self.models.values():
                 model.refit()
@@ -305,11 +262,27 @@ class StreamBaseline:
         self.pending = []
 
     def _absorb(self, part: _Pending) -> None:
+        if not len(part.ticks):
+            return
         design = part.workload.design(self.centre)
         for signal, model in self.models.items():
             model.absorb(design, measured(signal, part.ticks, part.workload))
         self.seen.add(part.workload.cells, part.workload.requests)
         self.learnt += float(part.workload.requests.sum())
+
+
+def _joined(parts: Sequence[_Pending]) -> _Pending:
+    rows = [p.workload for p in parts]
+    names = ("tick", "logs", "cells", "load", "requests")
+    workload = Workload(*(np.concatenate([getattr(row, name) for row in rows]) for name in names))
+    return _Pending(workload, merge([p.ticks for p in parts]))
+
+
+def _outside(skip: tuple[int, int] | None, before: int) -> list[tuple[int, int]]:
+    """Spans of ticks before this one that are not in ``skip``, both ends included."""
+    if skip is None:
+        return [(-_NEVER, before - 1)]
+    return [(-_NEVER, min(skip[0], before) - 1), (skip[1] + 1, before - 1)]
 
 
 def _by_segment(ticks: Ticks, row: Ints, residual: Floats, raw: Floats, count: Floats, scale: float) -> SegmentSums:
@@ -319,5 +292,5 @@ def _by_segment(ticks: Ticks, row: Ints, residual: Floats, raw: Floats, count: F
     tick, segment = ticks.tick[row], ticks.segment[row]
     width = int(segment.max()) + 1 if len(segment) else 1
     keys, group = np.unique(tick * width + segment, return_inverse=True)
-    sums = [np.bincount(group, weights=count * x, minlength=len(keys)) for x in (np.ones_like(residual), residual, residual**2, raw)]
-    return SegmentSums(keys // width, keys % width, *sums)
+    added = [sums(group, count * x, len(keys)) for x in (np.ones_like(residual), residual, residual**2, raw)]
+    return SegmentSums(keys // width, keys % width, *added)

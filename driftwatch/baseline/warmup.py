@@ -28,9 +28,9 @@ class Step:
 def find_step(tick: Ints, value: Floats, margin: float) -> Step | None:
     """Look for one step in a warm-up.
 
-    A cumulative-sum test whose variance is the long-run variance around the fitted step, so that neither autocorrelation
-    makes a step nor a step hides in its own variance. Only steps of more than twice the margin and of three standard
-    deviations of a tick count: a short warm-up says too little about its own slow swings for less.
+    A cumulative-sum test whose variance is the long-run variance around the fitted step, so that neither
+    autocorrelation makes a step nor a step hides in its own variance. Only steps of more than twice the margin and of
+    three standard deviations of a tick count: a short warm-up says too little about its own slow swings for less.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from driftwatch.baseline.features import FEATURES, Workload, used
 from driftwatch.events.signals import BY_NAME
 from driftwatch.statistics.buckets import Floats, Ints, log_value
-from driftwatch.statistics.robust import Gram, gram, huber_fit, huber_weights, midmean, solve
+from driftwatch.statistics.robust import Gram, gram, huber_fit, huber_weights, midmean, solve, sums
 from driftwatch.ticks.tick import Ticks
 
 CONDITIONAL = ("ttft", "itl", "latency", "output_length")
@@ -119,6 +119,5 @@ def by_tick(tick: Ints, value: Floats, count: Floats, first: int, n: int) -> tup
     """Interquartile mean of each tick: (ticks that have any, its value, how many requests)."""
     position = tick - first
     location = midmean(position, value, count, n)
-    total = np.bincount(position, weights=count, minlength=n)
     has: NDArray[np.bool_] = ~np.isnan(location)
-    return np.flatnonzero(has) + first, location[has], total[has]
+    return np.flatnonzero(has) + first, location[has], sums(position, count, n)[has]

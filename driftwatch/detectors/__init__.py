@@ -1,7 +1,7 @@
 """Sequential tests on what the baseline cannot explain: one file a detector, one conformance suite for all."""
 
 from driftwatch.detectors.location import LocationDetector
-from driftwatch.detectors.protocol import Detector, Evidence, Shift
 from driftwatch.detectors.proportion import ProportionDetector
+from driftwatch.detectors.protocol import Detector, Evidence, Shift
 
 __all__ = ["Detector", "Evidence", "LocationDetector", "ProportionDetector", "Shift"]

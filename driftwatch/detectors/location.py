@@ -26,9 +26,10 @@ _REFIT = 1.25  # the persistence is fitted anew when there is this much more to 
 class LocationDetector:
     """Mixture Shiryaev-Roberts e-detector for a location, two-sided, with an indifference margin.
 
-    Assumes that the whitened observations of a healthy stream are exchangeable but for a weak dependence, for which their
-    evidence is discounted: each counts as the share of an independent one that it is worth. The p-value of a rank against
-    a finite reference is enlarged by the reference's own uncertainty, because the same reference is used many times.
+    Assumes that the whitened observations of a healthy stream are exchangeable but for a weak dependence, for which
+    their evidence is discounted: each counts as the share of an independent one that it is worth. The p-value of a rank
+    against a finite reference is enlarged by the reference's own uncertainty, because the same reference is used many
+    times.
 
     Parameters
     ----------
@@ -41,8 +42,8 @@ class LocationDetector:
 
     References
     ----------
-    Shin, Ramdas & Rinaldo (2024), "E-detectors", section 2-3; Vovk, Gammerman & Shafer (2022), Algorithmic Learning in a
-    Random World, chapter 8 (betting on conformal p-values).
+    Shin, Ramdas & Rinaldo (2024), "E-detectors", section 2-3; Vovk, Gammerman & Shafer (2022), Algorithmic Learning in
+    a Random World, chapter 8 (betting on conformal p-values).
 
     Examples
     --------
@@ -130,7 +131,8 @@ class LocationDetector:
         above = n - np.searchsorted(reference, whitened, side="right")
         equal = n - np.searchsorted(reference, whitened, side="left") - above
         rank = above + tie * (equal + 1)
-        return np.minimum((rank + np.sqrt(above + 1.0)) / (n + 1), 1.0 - 1e-9)
+        p: Floats = np.minimum((rank + np.sqrt(above + 1.0)) / (n + 1), 1.0 - 1e-9)
+        return p
 
     def _bets(self, p: Floats) -> Floats:
         """Log of e-values of p: each has mean at most 1 if p is uniform or larger."""
@@ -143,6 +145,7 @@ class LocationDetector:
 
     def restore(self, learnt: Floats) -> None:
         """Take over what another one learnt."""
+        self.learnt, self.fitted = np.empty(0), 0
         self._absorb(learnt)
 
     def describe(self, tick: int) -> Shift | None:
@@ -160,11 +163,10 @@ class LocationDetector:
 
     def recent(self, first: int, last: int) -> tuple[float, float]:
         """Mean move over these ticks, and its standard error."""
-        rows = self.memory.between(first, last)
-        n = int(rows.sum())
+        value = self.memory.value[self.memory.between(first, last)] - self.level
+        n = len(value)
         if n == 0:
             return math.nan, math.nan
-        value = self.memory.value[rows] - self.level
         size = float(midmean(np.zeros(n, np.int64), value, np.ones(n), 1)[0])
         variance = max(self.variance, long_run_variance(_winsorised(value - size)))  # trouble is noisier than health
         return size, math.sqrt(variance / n + self.variance / max(len(self.learnt), 1))
@@ -180,5 +182,7 @@ def _settled(values: Floats) -> Floats:
 
 
 def _winsorised(values: Floats) -> Floats:
+    if not len(values):
+        return values
     bound = 4.0 * float(np.median(np.abs(values))) / 0.6745 + 1e-12
     return np.clip(values, -bound, bound)

@@ -13,6 +13,7 @@ from driftwatch.statistics.whitening import long_run_variance
 
 _UP = np.array([0.05, 0.15, 0.4, 0.8])  # bets on a share this far on the way from the null to 1
 _DOWN = np.array([0.8, 0.5, 0.2, 0.05])  # bets on a share of this fraction of the null
+_ROOM = 1e-3  # a null this close to 0 or 1 cannot be left on that side
 _CAP = 6.0  # no single tick may give more evidence: one burst is not a change
 
 
@@ -91,10 +92,10 @@ class ProportionDetector:
 
     def _log_factors(self, value: Floats, total: Floats) -> Floats:
         room = self.margin + 1.96 * self.error
-        high = min(self.share + room, 0.999)
-        low = max(self.share - room, 0.0)
-        up = _log_ratio(value, total, high, high + (1.0 - high) * _UP)
-        down = _log_ratio(value, total, low, low * _DOWN) if low > 1e-3 else np.zeros_like(up)
+        high, low = self.share + room, self.share - room
+        nothing = np.zeros((len(total), len(_UP)))  # where the margin leaves no room for a move
+        up = _log_ratio(value, total, high, high + (1.0 - high) * _UP) if high < 1.0 - _ROOM else nothing
+        down = _log_ratio(value, total, low, low * _DOWN) if low > _ROOM else nothing
         return np.minimum(np.stack([up, down], axis=1) / self.dispersion, _CAP)
 
     def restore(self, learnt: Floats) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.evidence import accumulate, change_time, mixture
@@ -157,9 +156,10 @@ class Memory:
         start = int(np.searchsorted(self.tick, self.since))
         return slice(max(start, end - KEPT), end)
 
-    def between(self, first: int, last: int) -> NDArray[np.bool_]:
-        """Which kept observations lie in these ticks."""
-        return (self.tick >= first) & (self.tick <= last)
+    def between(self, first: int, last: int) -> slice:
+        """Which observations lie in these ticks: the newest as seen at ``last``, however they were cut."""
+        start, end = np.searchsorted(self.tick, [first, last + 1])
+        return slice(max(int(start), int(end) - KEPT), int(end))
 
     def count(self, first: int, last: int) -> int:
         """Requests in these ticks."""

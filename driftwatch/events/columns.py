@@ -120,6 +120,9 @@ class Requests:
     def __len__(self) -> int:
         return len(self.completed_at)
 
+    def __repr__(self) -> str:
+        return f"Requests({len(self)} rows, labels {', '.join(self.labels) or 'none'})"
+
     def take(self, rows: NDArray[Any]) -> Requests:
         """Keep these rows (indices or a mask)."""
         plain = [f.name for f in fields(self) if f.name not in ("finish_reason", "labels")]

@@ -1,4 +1,4 @@
-"""Evidence → incidents: one budget for all tests, grouping of what belongs together, and a life from open to resolved."""
+"""Evidence → incidents: one budget for all tests, grouping of what belongs together, a life from open to resolved."""
 
 from driftwatch.incidents.budget import log_threshold
 from driftwatch.incidents.life import Alarm, Life, join, opened

@@ -47,7 +47,9 @@ class Cause(Record):
 
     name: str = Field(description="Name in the catalogue ('kv_cache', 'preemptions', 'traffic'), or the marker's text.")
     role: Role
-    tier: Tier = Field(description="supported: the claim passed its tests. consistent: it fits but cannot be told apart.")
+    tier: Tier = Field(
+        description="supported: the claim passed its tests. consistent: it fits but cannot be told apart."
+    )
     share_low: float = Field(description="Lower end of the share of the excess that it explains, 0 to 1.")
     share_high: float = Field(description="Upper end of that share.")
     lag_s: float = Field(description="Seconds by which it runs ahead of the signal.")
@@ -131,11 +133,15 @@ class Incident(Record):
     resolved_at: datetime | None = None
     findings: tuple[Finding, ...]
     causes: tuple[Cause, ...] = ()
-    silent: bool = Field(default=False, description="True when no infrastructure check newly fired, and at least one is measured.")
+    silent: bool = Field(
+        default=False, description="True when no infrastructure check newly fired, and at least one is measured."
+    )
     health: tuple[HealthCheck, ...] = ()
     segments: tuple[Segment, ...] = ()
     markers: tuple[Mark, ...] = ()
-    notes: tuple[str, ...] = Field(default=(), description="What limits this record: absent series, short reference, ...")
+    notes: tuple[str, ...] = Field(
+        default=(), description="What limits this record: absent series, short reference, ..."
+    )
     chart: Chart | None = None
 
     def explain(self, format: Format = "text") -> str:

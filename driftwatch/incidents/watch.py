@@ -114,7 +114,7 @@ class StreamWatch:
         return replace(alarm, tick=tick, shift=self.detectors[alarm.signal].again(alarm.shift, tick))
 
     def recovered(self, alarm: Alarm, quiet: int, last: int) -> bool:
-        """Whether an alarm's signal is back for so many ticks: not told apart from healthy, and most of the move gone."""
+        """Whether an alarm's signal is back for so many ticks: healthy as far as can be told, most of the move gone."""
         size, error = self.detectors[alarm.signal].recent(last - quiet + 1, last)
         if math.isnan(size):
             return False

@@ -33,7 +33,7 @@ def bucket_of(values: Floats) -> Ints:
     """
     with np.errstate(divide="ignore"):
         code = np.rint(np.log(values) / WIDTH) + _OFFSET
-    return np.clip(code, 0, BUCKETS - 1).astype(np.int64)
+    return np.asarray(np.clip(code, 0, BUCKETS - 1), np.int64)
 
 
 def log_value(buckets: NDArray[Any]) -> Floats:

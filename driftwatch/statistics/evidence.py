@@ -1,8 +1,8 @@
 """Mixture Shiryaev-Roberts e-detectors: evidence for a change, with a promise about false alarms.
 
-If every factor L_t has mean at most 1 given the past while nothing has changed, then R_t = (1 + R_{t-1}) L_t has mean at
-most t, so a detector that stops when R reaches A runs for at least A steps on average without a false alarm. A mean of such
-detectors keeps the promise, so that many sizes of change can be looked for at once.
+If every factor L_t has mean at most 1 given the past while nothing has changed, then R_t = (1 + R_{t-1}) L_t has mean
+at most t, so a detector that stops when R reaches A runs for at least A steps on average without a false alarm. A mean
+of such detectors keeps the promise, so that many sizes of change can be looked for at once.
 
 References
 ----------
@@ -50,7 +50,8 @@ def accumulate(log_factors: Floats, log_start: Floats) -> Floats:
 
 def mixture(log_r: Floats) -> Floats:
     """Log of the mean over bets (last axis)."""
-    return np.logaddexp.reduce(log_r, axis=-1) - np.log(log_r.shape[-1])
+    mean: Floats = np.logaddexp.reduce(log_r, axis=-1) - np.log(log_r.shape[-1])
+    return mean
 
 
 @dataclass(frozen=True, slots=True)

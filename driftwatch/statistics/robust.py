@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,17 @@ from driftwatch.statistics.buckets import Floats, Ints
 
 _HUBER = 1.345  # 95% efficiency for normal noise (Huber 1981, section 4)
 _MAD = 1.4826  # makes the median absolute deviation an estimate of a normal's standard deviation
+
+
+def sums(group: Ints, values: NDArray[Any], n_groups: int) -> Floats:
+    """Sum of the values of each group, shape (n_groups,); floats even where there are no values at all.
+
+    Examples
+    --------
+    >>> sums(np.array([0, 2, 2]), np.array([1, 2, 3]), 4).tolist()
+    [1.0, 0.0, 5.0, 0.0]
+    """
+    return np.asarray(np.bincount(group, weights=values, minlength=n_groups), np.float64)
 
 
 def midmean(group: Ints, values: Floats, weights: Floats, n_groups: int) -> Floats:
@@ -42,14 +54,14 @@ def midmean(group: Ints, values: Floats, weights: Floats, n_groups: int) -> Floa
     """
     order = np.lexsort((values, group))
     group, values, weights = group[order], values[order], weights[order]
-    total = np.bincount(group, weights=weights, minlength=n_groups)
+    total = sums(group, weights, n_groups)
     start = np.cumsum(total) - total
     above = np.cumsum(weights) - start[group]
     low, high = 0.25 * total[group], 0.75 * total[group]
     inside = np.clip(np.minimum(above, high) - np.maximum(above - weights, low), 0.0, None)
-    kept = np.bincount(group, weights=inside, minlength=n_groups)
-    summed = np.bincount(group, weights=inside * values, minlength=n_groups)
-    return np.divide(summed, kept, out=np.full(n_groups, np.nan), where=total > 0)
+    middle = np.full(n_groups, np.nan)
+    np.divide(sums(group, inside * values, n_groups), sums(group, inside, n_groups), out=middle, where=total > 0)
+    return middle
 
 
 def spread(values: Floats, weights: Floats | None = None) -> float:
@@ -108,7 +120,7 @@ def huber_weights(residual: Floats, scale: float) -> Floats:
 
 
 def solve(data: Gram, ridge: Floats, nonnegative: NDArray[np.bool_]) -> Floats:
-    """Ridge regression in which some coefficients cannot be negative (negative ones are set to 0 and the rest refitted).
+    """Ridge regression in which some coefficients cannot be negative: such are set to 0 and the rest refitted.
 
     Parameters
     ----------

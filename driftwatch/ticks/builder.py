@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.config import Config
-from driftwatch.events.columns import Requests, concat_requests
+from driftwatch.events.columns import NUMBERS, Coded, Requests, concat_requests
 from driftwatch.statistics.buckets import BUCKETS, CELLS, Floats, Ints, bucket_of, cell_of
 from driftwatch.ticks.names import Names
 from driftwatch.ticks.tick import HISTOGRAMS, OUTCOMES, SCALE, Ticks, empty, grouped
@@ -134,10 +134,18 @@ class TickBuilder:
 
 
 def _ordered(rows: Requests) -> Requests:
-    """The canonical order: by time, then by id and by what was measured, so that arrival order is forgotten."""
-    keys = (rows.latency, rows.ttft, rows.prompt_tokens, rows.output_tokens, rows.id_hash, rows.at)
-    order = np.lexsort(keys)
+    """The canonical order: by time, id, and then all that is known of a row, so that arrival order is forgotten."""
+    at, ids = rows.at, rows.id_hash
+    order = np.lexsort((ids, at))
+    if ((np.diff(at[order]) == 0) & (np.diff(ids[order]) == 0)).any():
+        texts = [rows.finish_reason, *(column for _, column in sorted(rows.labels.items()))]
+        order = np.lexsort((*map(_ranks, texts), rows.failed, *(getattr(rows, name) for name in NUMBERS), ids, at))
     return rows if (np.diff(order) == 1).all() else rows.take(order)
+
+
+def _ranks(column: Coded) -> Ints:
+    """Codes in the order of the strings, whatever the order in which they were first seen."""
+    return np.append(np.argsort(np.argsort(np.array(column.values, dtype=object))), -1)[column.codes]
 
 
 def _outcomes(rows: Requests) -> Ints:

@@ -34,9 +34,9 @@ class _Counter:
     grown: list[Ints] = field(default_factory=list)
 
     def add(self, at: Floats, value: Floats, width: float) -> None:
-        order = np.argsort(at, kind="stable")
-        new = at[order] > self.at
-        at, value = at[order][new], value[order][new]
+        at, first = np.unique(at, return_index=True)  # of two samples of one time the first counts, as across batches
+        new = at > self.at
+        at, value = at[new], value[first][new]
         if not len(at):
             return
         before = np.concatenate([[self.last], value[:-1]])
@@ -50,8 +50,8 @@ class _Counter:
 class HistogramTicks:
     """Collects cumulative ``_bucket`` samples and turns their growth into ticks.
 
-    A bucket's growth counts at its geometric middle; the growth of each bound is added to its own bucket and taken from the
-    next, so that every bound can be summed by itself, exactly.
+    A bucket's growth counts at its geometric middle; the growth of each bound is added to its own bucket and taken from
+    the next, so that every bound can be summed by itself, exactly.
 
     Parameters
     ----------
@@ -105,13 +105,17 @@ class HistogramTicks:
         for (labels, signal), bounds in sorted(self.bounds.items()):
             stream, segment = self._numbers(labels)
             for code, tick, grown in _differences(signal, bounds):
-                parts.append((tick, stream, segment, code, grown, np.zeros_like(grown), np.zeros((len(tick), 3), np.int64)))
+                parts.append(
+                    (tick, stream, segment, code, grown, np.zeros_like(grown), np.zeros((len(tick), 3), np.int64))
+                )
         for (labels, _), reasons in sorted(self.finished.items()):
             stream, segment = self._numbers(labels)
             for reason, counter in sorted(reasons.items()):
                 if counter.ticks:
                     tick, grown = np.concatenate(counter.ticks), np.concatenate(counter.grown)
-                    parts.append((tick, stream, segment, np.full(len(tick), -1), grown, grown, _outcomes(reason, grown)))
+                    parts.append(
+                        (tick, stream, segment, np.full(len(tick), -1), grown, grown, _outcomes(reason, grown))
+                    )
         return _ticks(parts)
 
     def _numbers(self, labels: tuple[tuple[str, str], ...]) -> tuple[int, int]:

@@ -35,13 +35,13 @@ class Names:
         self.known: dict[tuple[tuple[str, str], ...], int] = {}
         self.overflow = 0
 
-    def number(self, combination: tuple[tuple[str, str], ...]) -> int:
-        """Number of one combination of (label, value) pairs."""
+    def number(self, combination: tuple[tuple[str, str], ...], requests: int = 1) -> int:
+        """Number of one combination of (label, value) pairs; ``requests`` of 'other' are counted as overflow."""
         found = self.known.get(combination)
         if found is not None:
             return found
         if len(self.known) >= self.limit:
-            self.overflow += 1
+            self.overflow += requests
             return self.limit
         return self.known.setdefault(combination, len(self.known))
 
@@ -52,10 +52,12 @@ class Names:
         if not columns:
             return np.full(len(requests), self.number(()), np.int64)
         first, group = group_by(*[column.codes.astype(np.int64) for column in columns])
-        found = np.zeros(len(first), np.int64)
+        found, size = np.zeros(len(first), np.int64), np.bincount(group, minlength=len(first))
         for k in np.argsort(first, kind="stable"):  # by first appearance, a handful of combinations
-            pairs = [(n, c.values[c.codes[first[k]]]) for n, c in zip(names, columns, strict=True) if c.codes[first[k]] >= 0]
-            found[k] = self.number(tuple(pairs))
+            pairs = [
+                (n, c.values[c.codes[first[k]]]) for n, c in zip(names, columns, strict=True) if c.codes[first[k]] >= 0
+            ]
+            found[k] = self.number(tuple(pairs), int(size[k]))
         return found[group]
 
     def where(self, number: int) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftwatch.statistics.buckets import BUCKETS, Floats, Ints
 
@@ -19,15 +18,15 @@ TOKENS = ("prompt", "output", "cached")
 SCALE = 2**20
 """Fixed point: one log unit."""
 
-_CODES = len(HISTOGRAMS) * BUCKETS
+_FITS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class Ticks:
     """Ticks of all streams as columns of integers.
 
-    A row of the first table is one (tick, stream, segment, cell); rows are sorted and unique. A row of the second is one
-    bucket of one duration of such a row. The third counts what began and what ended, by the tick in which it did.
+    A row of the first table is one (tick, stream, segment, cell); rows are sorted and unique. A row of the second is
+    one bucket of one duration of such a row. The third counts what began and what ended, by the tick in which it did.
 
     Parameters
     ----------
@@ -93,7 +92,7 @@ class Ticks:
 
     def mean_log_tokens(self) -> Floats:
         """Shape (n, 3): mean of ln(1 + tokens) of each row."""
-        return self.log_tokens / (SCALE * np.maximum(self.requests, 1)[:, None])
+        return np.asarray(self.log_tokens / (SCALE * np.maximum(self.requests, 1)[:, None]), np.float64)
 
 
 _ROWS = ("tick", "stream", "segment", "cell", "requests", "log_tokens", "outcomes")
@@ -184,10 +183,16 @@ def group_by(*keys: Ints) -> tuple[Ints, Ints]:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     packed = packed - packed.min()
     for key in keys[1:]:
-        low = key.min()
-        packed = packed * (int(key.max()) - int(low) + 1) + (key - low)
+        key = key - key.min()
+        if (int(packed.max()) + 1) * (int(key.max()) + 1) > _FITS:  # wild keys: their ranks will do
+            packed, key = _ranks(packed), _ranks(key)
+        packed = packed * (int(key.max()) + 1) + key
     _, first, group = np.unique(packed, return_index=True, return_inverse=True)
     return first.astype(np.int64), group.astype(np.int64)
+
+
+def _ranks(key: Ints) -> Ints:
+    return np.unique(key, return_inverse=True)[1].astype(np.int64)
 
 
 def _summed(group: Ints, values: Ints, n: int) -> Ints:

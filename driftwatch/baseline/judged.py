@@ -1,0 +1,71 @@
+"""What a baseline hands on: a stream's ticks, less what its workload explains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from driftwatch.statistics.buckets import Floats, Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One signal of one stream by tick, as the detectors take it.
+
+    Parameters
+    ----------
+    tick
+        Shape (n,): ticks that have a value.
+    value
+        Shape (n,): a location in log units (beyond what the workload explains), or a count of hits for a share.
+    total
+        Shape (n,): requests behind it.
+    raw
+        Shape (n,): location of the log value itself; for a share, the share.
+    """
+
+    tick: Ints
+    value: Floats
+    total: Floats
+    raw: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentSums:
+    """Residuals of one signal by tick and segment.
+
+    Parameters
+    ----------
+    tick, segment
+        Shape (n,): keys.
+    count, total, squares
+        Shape (n,): requests, sum and sum of squares of their (bounded) residuals in log units.
+    raw
+        Shape (n,): sum of the log values.
+    """
+
+    tick: Ints
+    segment: Ints
+    count: Floats
+    total: Floats
+    squares: Floats
+    raw: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Ticks of one stream, judged.
+
+    Parameters
+    ----------
+    tracks
+        By signal.
+    segments
+        By signal that is judged given the workload.
+    requests
+        Requests by tick, over all ticks judged.
+    """
+
+    tracks: Mapping[str, Observed]
+    segments: Mapping[str, SegmentSums]
+    requests: Floats

@@ -1,0 +1,175 @@
+"""The engine as a whole: the same incidents however events arrive, and a life from open to resolved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftwatch.config import Config
+from driftwatch.engine import Engine
+from driftwatch.events.columns import Coded, Markers, Metrics, Requests, SeriesKey, concat_requests
+from driftwatch.incidents.models import Incident
+from tests.sameness import assert_same, facts
+from tests.traffic import START, traffic
+
+SLOW_SINCE = 140
+LATENESS = Config().ticks.lateness_s
+QUICK = Config.parse({"attribution": {"permutations": 99}})
+
+
+@pytest.fixture(scope="module")
+def slow() -> Requests:
+    """A stream that becomes three times slower."""
+    return traffic(1, ticks=190, slower=3.0, since=SLOW_SINCE)
+
+
+def run(batches: list[Requests], config: Config | None = None, before: list[Metrics | Markers] | None = None) -> list[Incident]:
+    engine = Engine(config or QUICK, keep_series=True)
+    for extra in before or []:
+        engine.add(extra)
+    found: list[Incident] = []
+    for batch in batches:
+        engine.add(batch)
+        found += engine.advance()
+    return found + engine.finish()
+
+
+@pytest.fixture(scope="module")
+def expected(slow: Requests) -> list[Incident]:
+    """The transitions of the stream read at once."""
+    return run([slow])
+
+
+def test_the_change_is_one_incident_with_its_onset(expected: list[Incident]) -> None:
+    assert len({i.id for i in expected}) == 1
+    first = expected[0]
+    assert first.kind == "degradation"
+    changed_at = START + 5.0 * SLOW_SINCE
+    assert abs(first.onset.timestamp() - changed_at) <= 15
+    assert 0 < first.opened_at.timestamp() - changed_at <= 120
+    moved = {f.signal: f.change for f in expected[-1].findings}
+    assert moved["ttft"] == pytest.approx(2.0, abs=0.5)
+    assert [i.seq for i in expected] == list(range(1, len(expected) + 1))
+
+
+@given(cuts=st.lists(st.integers(0, 3800), max_size=12))
+@settings(max_examples=10, deadline=None)
+def test_any_cut_into_batches_gives_the_same_transitions(
+    slow: Requests, expected: list[Incident], cuts: list[int]
+) -> None:
+    edges = [0, *sorted(c for c in cuts if c < len(slow)), len(slow)]
+    parts = [slow.take(np.arange(a, b)) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    assert_same(facts(run(parts)), facts(expected))
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=8, deadline=None)
+def test_order_within_the_lateness_window_does_not_matter(
+    slow: Requests, expected: list[Incident], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    delayed = np.argsort(slow.at + rng.random(len(slow)) * (LATENESS - 0.1), kind="stable")
+    pieces = np.array_split(delayed, 37)
+    assert_same(facts(run([slow.take(piece) for piece in pieces])), facts(expected))
+
+
+def test_one_request_at_a_time_is_the_same(slow: Requests) -> None:
+    head = slow.take(slow.at < START + 5.0 * (SLOW_SINCE + 14))
+    one_by_one = [head.take(np.array([k])) for k in range(len(head))]
+    assert_same(facts(run(one_by_one)), facts(run([head])))
+
+
+def test_repeated_rows_change_nothing(slow: Requests, expected: list[Incident]) -> None:
+    again = concat_requests([slow, slow.take(np.arange(0, len(slow), 7))])
+    assert_same(facts(run([again.take(np.argsort(again.at, kind="stable"))])), facts(expected))
+
+
+def test_healthy_streams_are_quiet() -> None:
+    for seed in range(6):
+        assert run([traffic(100 + seed, ticks=400)]) == []
+
+
+def test_longer_prompts_are_workload_not_degradation() -> None:
+    kinds = {i.kind for i in run([traffic(3, ticks=300, longer_prompts=2.5, since=SLOW_SINCE)])}
+    assert kinds == {"workload"}
+
+
+def test_faster_is_an_improvement() -> None:
+    kinds = [i.kind for i in run([traffic(4, slower=0.3, since=SLOW_SINCE)])]
+    assert set(kinds) == {"improvement"}
+
+
+def test_more_answers_cut_at_the_limit_is_a_degradation() -> None:
+    found = run([traffic(5, cut_share_since=0.6, since=SLOW_SINCE)])
+    assert {i.kind for i in found} == {"degradation"}
+    assert found[-1].findings[0].signal == "length_share"
+
+
+def test_it_resolves_when_the_trouble_is_over() -> None:
+    bad, good = traffic(6, ticks=220, slower=3.0, since=SLOW_SINCE), traffic(7, ticks=520)
+    after = good.take(good.at >= START + 5.0 * 220)
+    found = run([concat_requests([bad, after])])
+    assert found[-1].status == "resolved" and found[-1].transition == "resolve"
+    assert len({i.id for i in found}) == 1
+    assert found[-1].resolved_at is not None
+    assert 60 <= found[-1].resolved_at.timestamp() - (START + 5.0 * 220) <= 400
+
+
+def test_two_streams_do_not_touch_each_other() -> None:
+    sick, well = traffic(8, slower=3.0, since=SLOW_SINCE), traffic(9)
+    other = Coded.constant("other", len(well))
+    well = replace(well, labels={**well.labels, "model": other}, id_hash=well.id_hash + np.uint64(10**6))
+    both = concat_requests([sick, well])
+    found = run([both.take(np.argsort(both.at, kind="stable"))])
+    alone = run([sick])
+    assert {f.stream for i in found for f in i.findings} == {"model=m"}
+    assert [i.opened_at for i in found[:1]] == [i.opened_at for i in alone[:1]]
+    assert found[0].id == alone[0].id
+
+
+def test_a_gap_of_days_is_passed_over() -> None:
+    early, late = traffic(10, ticks=120), traffic(11, ticks=120)
+    days = 5 * 86_400.0
+    later = replace(late, started_at=late.started_at + days, completed_at=late.completed_at + days)
+    assert [i.kind for i in run([concat_requests([early, later])]) if i.kind == "degradation"] == []
+
+
+def test_a_mechanism_that_moves_with_the_trouble_is_named_and_a_marker_far_away_is_not() -> None:
+    rng = np.random.default_rng(0)
+    swings = np.convolve(rng.normal(0, 0.12, 244), np.ones(5) / 2.2, "valid")
+    use = np.clip(np.where(np.arange(240) >= SLOW_SINCE, 0.82 + swings, 0.4 + 0.2 * swings), 0.0, 1.0)
+    slow = traffic(1, slower=np.exp(5.0 * np.maximum(use - 0.6, 0.0)), since=SLOW_SINCE)
+    key = (SeriesKey("vllm:kv_cache_usage_perc", (("pod", "a"),)), SeriesKey("up", (("pod", "a"),)))
+    at = START + np.arange(0.0, 1200.0, 5.0)
+    values = np.concatenate([use, np.ones(240)])
+    metrics = Metrics(np.tile(at, 2), np.repeat([0, 1], 240).astype(np.int32), values, key)
+    markers = Markers(np.array([START + 300.0]), ("config",), ("log level",), ({},))
+    last = run([slow], Config(), before=[metrics, markers])[-1]
+    blamed = [c for c in last.causes if c.tier != "ruled_out"]
+    assert [(c.name, c.tier) for c in blamed[:1]] == [("kv_cache_usage", "supported")]
+    assert all(c.name != "log level" for c in blamed)
+    assert last.silent
+
+
+def test_without_metrics_nothing_is_blamed(expected: list[Incident]) -> None:
+    last = expected[-1]
+    assert [c for c in last.causes if c.role == "mechanism"] == []
+    assert not any(c.tier == "supported" for c in last.causes)
+    assert any("memory pressure can be neither blamed nor ruled out" in note for note in last.notes)
+    assert {c.state for c in last.health if c.series != "error_share"} == {"absent"}
+
+
+def test_a_baseline_learnt_elsewhere_judges_from_the_first_tick() -> None:
+    engine = Engine(Config())
+    engine.add(traffic(20, ticks=300))
+    engine.advance()
+    engine.finish()
+    watching = Engine(Config(), baseline=engine.learnt())
+    watching.add(traffic(21, ticks=60, slower=3.0, since=10))
+    found = watching.advance() + watching.finish()
+    assert [i.kind for i in found[:1]] == ["degradation"]
+    assert abs(found[0].onset.timestamp() - (START + 50.0)) <= 15

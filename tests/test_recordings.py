@@ -1,0 +1,125 @@
+"""Real recordings of a real vLLM server: the silent incident is found and explained, the healthy one stays quiet."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import driftwatch as dw
+from driftwatch.report import Report
+from tests.sameness import assert_same, facts
+
+SAMPLE = re.compile(r"^(\S+?(?:\{.*\})?) (\S+) (\S+)$")
+MEMORY = ("kv", "gpu_memory", "preemption", "memory", "swap", "evict")
+
+
+def thinned(metrics: Path, every_s: float, target: Path) -> Path:
+    """The same metrics as a slower scraper would have seen them."""
+    last: dict[str, float] = {}
+    with gzip.open(metrics, "rt") as source, gzip.open(target, "wt", compresslevel=1) as out:
+        for line in source:
+            found = SAMPLE.match(line) if not line.startswith("#") else None
+            if found is not None:
+                at = float(found[3])
+                if at - last.get(found[1], -np.inf) < every_s - 0.5:
+                    continue
+                last[found[1]] = at
+            out.write(line)
+    return target
+
+
+def scanned(folder: Path, every_s: float, scratch: Path) -> Report:
+    metrics = folder / "metrics.om.gz"
+    if every_s:
+        metrics = thinned(metrics, every_s, scratch / f"{folder.name}-{every_s}.om.gz")
+    return dw.scan(folder / "requests.jsonl.gz", metrics=metrics, markers=folder / "markers.jsonl")
+
+
+def truth(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "truth.json").read_text()))
+
+
+def assert_it_is_the_hog(report: Report, folder: Path, *, rows: bool = True) -> None:
+    changed_at = truth(folder)["changed_at"]
+    assert [i.kind for i in report.incidents] == ["degradation"]
+    incident = report.incidents[0]
+    assert 0 < incident.opened_at.timestamp() - changed_at <= 120
+    assert abs(incident.onset.timestamp() - changed_at) <= 45
+    assert incident.findings[0].signal in ("ttft", "latency") and incident.findings[0].direction == "up"
+    assert incident.silent
+    first = incident.causes[0]
+    assert first.name in ("kv_cache_usage", "preemptions")
+    assert first.tier == "supported" or (first.tier == "consistent" and first.reason)
+    assert not any(c.role == "event" and c.tier != "ruled_out" for c in incident.causes)
+    if rows:
+        assert [s.where for s in incident.segments] == [{"tenant": "chat"}]
+        assert any("tenant=batch" in link for link in first.via)
+        assert any(c.scope == {"tenant": "batch"} and c.tier != "ruled_out" for c in incident.causes)
+
+
+@pytest.mark.parametrize("every_s", [0, 15, 30])
+def test_the_hog_is_found_and_explained(recordings: Path, tmp_path: Path, every_s: float) -> None:
+    folder = recordings / "vllm_cpu" / "kv_hog"
+    assert_it_is_the_hog(scanned(folder, every_s, tmp_path), folder)
+
+
+@pytest.mark.parametrize("every_s", [0, 15, 30])
+def test_the_healthy_one_stays_quiet(recordings: Path, tmp_path: Path, every_s: float) -> None:
+    report = scanned(recordings / "vllm_cpu" / "healthy", every_s, tmp_path)
+    assert report.incidents == ()
+    assert [s.state for s in report.streams] == ["watching"]
+
+
+@pytest.mark.parametrize("every_s", [0, 15, 30])
+def test_a_quality_fault_is_not_blamed_on_memory(recordings: Path, tmp_path: Path, every_s: float) -> None:
+    report = scanned(recordings / "vllm_cpu" / "bad_quant", every_s, tmp_path)
+    blamed = [c for i in report.incidents for c in i.causes if c.tier != "ruled_out"]
+    assert not [c.name for c in blamed if any(word in c.name for word in MEMORY)]
+
+
+def test_an_engines_histograms_alone_are_enough(recordings: Path) -> None:
+    folder = recordings / "vllm_cpu" / "kv_hog"
+    assert_it_is_the_hog(dw.scan(metrics=folder / "metrics.om.gz"), folder, rows=False)
+    assert dw.scan(metrics=recordings / "vllm_cpu" / "healthy" / "metrics.om.gz").incidents == ()
+
+
+def test_the_bundled_recording_is_the_hog(bundled: Path) -> None:
+    assert_it_is_the_hog(dw.scan(bundled), bundled)
+
+
+def parts_of(folder: Path, scratch: Path, assign: Iterable[int]) -> list[Path]:
+    """The requests dealt out to several files, each in the order it had."""
+    files: dict[int, Any] = {}
+    with gzip.open(folder / "requests.jsonl.gz", "rt") as source:
+        for line, number in zip(source, assign, strict=False):
+            if number not in files:
+                files[number] = (scratch / f"part-{number}.jsonl").open("w")
+            files[number].write(line)
+    for file in files.values():
+        file.close()
+    return [scratch / f"part-{number}.jsonl" for number in files]
+
+
+@pytest.mark.parametrize("how", ["in turn", "in pieces", "in pieces, backwards", "shuffled"])
+def test_however_the_requests_are_cut_the_incidents_are_the_same(bundled: Path, tmp_path: Path, how: str) -> None:
+    extra = {"metrics": bundled / "metrics.om.gz", "markers": bundled / "markers.jsonl"}
+    lines = gzip.decompress((bundled / "requests.jsonl.gz").read_bytes()).decode().splitlines(keepends=True)
+    n = len(lines)
+    rng = np.random.default_rng(5)
+    if how == "shuffled":
+        at = np.array([json.loads(line)["completed_at"] for line in lines])
+        order = np.argsort(at + rng.random(n) * 9.9)
+        (tmp_path / "shuffled.jsonl").write_text("".join(lines[k] for k in order))
+        files = [tmp_path / "shuffled.jsonl"]
+    else:
+        assign = rng.integers(0, 3, n) if how == "in turn" else np.arange(n) * 5 // n
+        files = parts_of(bundled, tmp_path, assign.tolist())
+        files = files[::-1] if how.endswith("backwards") else files
+    assert_same(facts(dw.scan(files, **extra).incidents), facts(dw.scan(bundled).incidents))
