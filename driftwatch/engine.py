@@ -221,7 +221,7 @@ class Engine:
         spans = [
             (life.earliest, life.recovered if life.recovered is not None else last)
             for life in self.lives
-            if life.kind != "workload" and any(title == stream for title, _ in life.alarms)
+            if any(title == stream and not BY_NAME[signal].workload for title, signal in life.alarms)
         ]
         recent = [s for s in spans if s[1] >= last - self.config.learning.guard_ticks - EPOCH]
         return (min(s[0] for s in recent), max(s[1] for s in recent)) if recent else None

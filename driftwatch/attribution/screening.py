@@ -108,7 +108,7 @@ def movement(values: Floats, onset: int, tick_s: float) -> Moved:
     scale = max(1.4826 * float(np.median(np.abs(before - centre))), floor, 1e-300)
     window = max(1, min(len(after), len(before) // 3))
     elsewhere = np.median(sliding_window_view(before, window), axis=-1)
-    placebo = (1 + int((elsewhere >= level).sum())) / (1 + len(elsewhere))
+    placebo = float((elsewhere >= level).mean())  # 0 of a short reference proves little, but rules nothing out
     return Moved(centre, level, (level - centre) / scale, placebo)
 
 
@@ -148,7 +148,7 @@ def _objection(family: Family, members: tuple[Moved, ...], onset: int, tick_s: f
 
 
 def _fullest(family: Family, members: tuple[Moved, ...], onset: int) -> float:
-    """The 90% quantile of use on the worse side of the onset; 1.0 where what it does was seen, or nothing can run out."""
+    """The 90% quantile of use on the worse side; 1.0 where what it does was seen, or nothing can run out."""
     ceilings = [candidate.ceiling for candidate in family.candidates]
     if any(moved.up and ceiling is None for moved, ceiling in zip(members, ceilings, strict=True)):
         return 1.0

@@ -138,7 +138,7 @@ class LocationDetector:
         """Log of e-values of p: each has mean at most 1 if p is uniform or larger."""
         z = normal_quantile(1.0 - p)[:, None]
         shifts = _SHIFTS * z - 0.5 * _SHIFTS**2
-        few = max(2.0 / (len(self.reference) + 1), _FEWEST)  # the smallest p that this reference can show
+        few = min(max(2.0 / (len(self.reference) + 1), _FEWEST), 0.5)  # the smallest p that this reference can show
         rare = np.array([few, _TENTH])
         steps = np.where(p[:, None] <= rare, np.log(_OFTEN / rare), np.log((1 - _OFTEN) / (1 - rare)))
         return np.concatenate([shifts, steps], axis=1)
