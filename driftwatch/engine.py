@@ -153,7 +153,7 @@ class Engine:
         for alarm in alarms:
             found += self._updates(alarm.tick - 1)
             life = join(self.lives, alarm, self._ticks(self.config.incidents.together_s))
-            if life is not None and (alarm.stream, alarm.signal) in life.alarms:
+            if life is not None and life.heard(alarm, self.threshold):
                 continue
             if life is None:
                 life = opened(alarm)

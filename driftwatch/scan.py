@@ -163,10 +163,17 @@ class _Reading:
             late=getattr(builder, "late", 0),
             duplicates=getattr(builder, "duplicates", 0),
             absent=tuple(str(a) for a in expected_series(self.names)) if self.names else (),
-            notes=(*self.quarantine.notes, *(str(rule) for rule in engine.unread_rules)),
+            notes=(*self.quarantine.notes, *self._ahead(), *(str(rule) for rule in engine.unread_rules)),
             config_digest=self.config.digest(),
             version=__version__,
         )
+
+
+    def _ahead(self) -> tuple[str, ...]:
+        ahead = getattr(self.engine.builder, "ahead", 0)
+        if not ahead:
+            return ()
+        return (f"{ahead} requests lie over an hour ahead of all others and were left out: check the clock that wrote them",)
 
 
 def _sources(requests: Any, metrics: Any, markers: Any) -> tuple[list[Any], list[Any], list[Any]]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, workload_of
+from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, unpack, workload_of
+from driftwatch.baseline.shares import Shares
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.warmup import find_step, outages
 from driftwatch.baseline.workload import CONDITIONAL, WorkloadModel, by_tick, measured
@@ -20,6 +21,7 @@ from driftwatch.ticks.tick import OUTCOMES, Ticks, merge
 
 _REFIT = 1.25  # solve again when there is this much more to learn from
 _NEVER = 2**60  # a tick beyond all others
+_GAP = 720  # a warm-up does not reach over a longer pause, in ticks
 _STEP_SIGNALS = ("ttft", "itl", "latency")
 
 
@@ -55,6 +57,7 @@ class StreamBaseline:
     complete: bool = True
     models: dict[str, WorkloadModel] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen.nothing)
+    shares: Shares = field(default_factory=Shares.nothing)
     centre: Floats = field(default_factory=lambda: np.zeros(4))
     warmup: list[Ticks] = field(default_factory=list)
     warmup_first: int | None = None
@@ -72,7 +75,7 @@ class StreamBaseline:
 
     def arrays(self) -> dict[str, Floats]:
         """What was learnt, as plain arrays."""
-        found = {"seen": self.seen.counts, "centre": self.centre, "learnt": np.array([self.learnt, self.solved])}
+        found = {"seen": self.seen.counts, "outcomes": np.vstack([self.shares.hits, self.shares.total]), "centre": self.centre, "learnt": np.array([self.learnt, self.solved])}
         for name, model in self.models.items():
             found |= {f"model.{name}.{key}": value for key, value in model.arrays().items()}
         return found
@@ -80,6 +83,7 @@ class StreamBaseline:
     def restore(self, arrays: Mapping[str, Floats]) -> None:
         """Take over what was learnt elsewhere."""
         self.seen, self.centre = Seen(arrays["seen"].copy()), arrays["centre"]
+        self.shares = Shares(arrays["outcomes"][:-1].copy(), arrays["outcomes"][-1].copy())
         self.learnt, self.solved = (float(x) for x in arrays["learnt"])
         for name in CONDITIONAL:
             prefix = f"model.{name}."
@@ -105,6 +109,10 @@ class StreamBaseline:
 
     def collect(self, ticks: Ticks, first: int) -> None:
         """Keep ticks of the warm-up."""
+        seen = [int(t.tick[-1]) for t in self.warmup if len(t)]
+        if seen and len(ticks) and int(ticks.tick[0]) - seen[-1] > _GAP:
+            self.notes.append("warm-up: traffic paused for long, and learning began again after it")
+            self.warmup, self.warmup_first = [], None
         if self.warmup_first is None:
             self.warmup_first = int(ticks.tick[0]) if len(ticks) else first
         self.warmup.append(ticks)
@@ -164,7 +172,8 @@ class StreamBaseline:
         return tick
 
     def _begin_again(self, ticks: Ticks, first: int) -> None:
-        self.models, self.seen, self.pending, self.counts = {}, Seen.nothing(), [], np.empty(0)
+        self.models, self.seen, self.shares = {}, Seen.nothing(), Shares.nothing()
+        self.pending, self.counts = [], np.empty(0)
         self.learnt = self.solved = 0.0
         self.warmup, self.warmup_first = [ticks], first
 
@@ -184,6 +193,7 @@ class StreamBaseline:
             if values.count.sum() >= self.settings.min_requests / 2:
                 self.models[signal] = WorkloadModel.fit(signal, design, values, per_tick)
         self.seen.add(workload.cells, workload.requests)
+        self.shares.add(workload.cells[:, 0], ticks.outcomes, workload.requests)
         self.solved = float(n.sum())
 
     def _requests(self, ticks: Ticks, first: int, last: int) -> Floats:
@@ -222,14 +232,21 @@ class StreamBaseline:
         return Judged(tracks, segments, np.nan_to_num(counts))
 
     def _shares(self, ticks: Ticks, inside: NDArray[np.bool_], first: int, n: int) -> dict[str, Observed]:
-        hits = dict(zip(OUTCOMES, ticks.outcomes.T, strict=True)) | {"novel_share": ticks.requests * ~inside}
-        position = ticks.tick - first
-        total = sums(position, ticks.requests, n)
-        some = np.flatnonzero(total > 0)
+        position, prompt = ticks.tick - first, unpack(ticks.cell)[:, 0]
+        every = np.ones(len(ticks), np.bool_)
+        counts = {"novel_share": (ticks.requests * ~inside, every)}
+        for k, name in enumerate(OUTCOMES):
+            # what a prompt never seen does to an answer's length is not known, but an error is an error
+            counts[name] = (ticks.outcomes[:, k], every if name == "error_share" else inside)
         tracks = {}
-        for name, count in hits.items():
-            summed = sums(position, count, n)[some]
-            tracks[name] = Observed(some + first, summed, total[some], summed / total[some])
+        for name, (count, judged) in counts.items():
+            total = sums(position[judged], ticks.requests[judged], n)
+            hits = sums(position[judged], count[judged], n)
+            if name in OUTCOMES:
+                mix = self.shares.tilt(OUTCOMES.index(name))[prompt[judged]] * ticks.requests[judged]
+                hits = np.clip(hits - sums(position[judged], mix, n), 0.0, total)
+            some = np.flatnonzero(total > 0)
+            tracks[name] = Observed(some + first, hits[some], total[some], hits[some] / total[some])
         return tracks
 
     def _traffic(self, workload: Workload, requests: Floats, first: int) -> dict[str, Observed]:
@@ -268,6 +285,7 @@ class StreamBaseline:
         for signal, model in self.models.items():
             model.absorb(design, measured(signal, part.ticks, part.workload))
         self.seen.add(part.workload.cells, part.workload.requests)
+        self.shares.add(part.workload.cells[:, 0], part.ticks.outcomes, part.workload.requests)
         self.learnt += float(part.workload.requests.sum())
 
 

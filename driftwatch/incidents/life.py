@@ -86,6 +86,11 @@ class Life:
         while self.next_update <= tick:
             self.next_update = self.opened + 2 * (self.next_update - self.opened)
 
+    def heard(self, alarm: Alarm, threshold: float) -> bool:
+        """Whether this test's alarm is in already, and not only shown beside another's."""
+        known = self.alarms.get((alarm.stream, alarm.signal))
+        return known is not None and known.shift.log_e >= threshold
+
     def take(self, alarm: Alarm) -> None:
         """Take an alarm that belongs here; a worse kind, or a louder signal of the same kind, leads from then on."""
         self.alarms[(alarm.stream, alarm.signal)] = alarm

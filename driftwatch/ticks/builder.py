@@ -9,8 +9,10 @@ from driftwatch.config import Config
 from driftwatch.events.columns import NUMBERS, Coded, Requests, concat_requests
 from driftwatch.statistics.buckets import BUCKETS, CELLS, Floats, Ints, bucket_of, cell_of
 from driftwatch.ticks.names import Names
+from driftwatch.ticks.watermark import Watermark
 from driftwatch.ticks.tick import HISTOGRAMS, OUTCOMES, SCALE, Ticks, empty, grouped
 
+_IN_FLIGHT = 65_536  # requests in flight that are remembered
 FINISHES = {"length_share": ("length", "max_tokens"), "abort_share": ("abort", "cancelled", "canceled", "aborted")}
 
 
@@ -29,10 +31,11 @@ class TickBuilder:
         self.segments = Names(config.streams.segments, config.streams.max_segments)
         self.waiting: list[Requests] = []
         self.closed: int | None = None
-        self.watermark = -np.inf
+        self.clock = Watermark()
         self.taken = self.late = self.duplicates = 0
         self._recent_ids: NDArray[np.uint64] = np.empty(0, np.uint64)
         self._recent_at: Floats = np.empty(0)
+        self._in_flight: NDArray[np.uint64] = np.empty(0, np.uint64)
 
     def add(self, batch: Requests) -> None:
         """Take a batch; rows of ticks that are final already are counted as late and dropped."""
@@ -43,8 +46,18 @@ class TickBuilder:
             if not in_time.all():
                 batch, at = batch.take(in_time), at[in_time]
         if len(batch):
-            self.watermark = max(self.watermark, float(at.max()))
+            self.clock.advance(at)
             self.waiting.append(batch)
+
+    @property
+    def watermark(self) -> float:
+        """The newest event time; -inf before the first event."""
+        return self.clock.value
+
+    @property
+    def ahead(self) -> int:
+        """Requests that wait because they lie far ahead of all others."""
+        return len(self.clock.ahead)
 
     @property
     def final(self) -> int | None:
@@ -68,7 +81,8 @@ class TickBuilder:
 
     def _unique(self, rows: Requests) -> Requests:
         """Drop repeated ids: within the lateness window the first in event time counts."""
-        at, ids = rows.at, rows.id_hash
+        at = rows.at
+        ids = np.where(np.isnan(rows.completed_at) & (rows.id_hash != 0), ~rows.id_hash, rows.id_hash)  # start, completion
         every_id, every_at = np.concatenate([self._recent_ids, ids]), np.concatenate([self._recent_at, at])
         named = every_id != 0
         ranked = np.sort(every_id[named])
@@ -88,7 +102,7 @@ class TickBuilder:
         stream, segment = self.streams.numbers(rows), self.segments.numbers(rows)
         done = ~np.isnan(rows.completed_at)
         self.taken += int(done.sum())
-        flow = self._flow(rows, stream, segment, done)
+        flow = self._flow(rows, stream, segment, done, self._seen_in_flight(rows.id_hash, done))
         rows, stream, segment = rows.take(done), stream[done], segment[done]
         tokens = (rows.prompt_tokens, rows.output_tokens, rows.cached_tokens)
         cell = np.zeros(len(rows), np.int64)
@@ -113,7 +127,16 @@ class TickBuilder:
     def _tick(self, at: Floats) -> Ints:
         return np.floor(at / self.width).astype(np.int64)
 
-    def _flow(self, rows: Requests, stream: Ints, segment: Ints, done: NDArray[np.bool_]) -> dict[str, Ints]:
+    def _seen_in_flight(self, ids: NDArray[np.uint64], done: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Completions of requests whose start was counted when they were in flight."""
+        known = np.concatenate([self._in_flight, ids[~done & (ids != 0)]])
+        seen = done & np.isin(ids, known) if len(known) else np.zeros(len(ids), np.bool_)
+        self._in_flight = known[~np.isin(known, ids[seen])][-_IN_FLIGHT:] if len(known) else known
+        return seen
+
+    def _flow(
+        self, rows: Requests, stream: Ints, segment: Ints, done: NDArray[np.bool_], seen: NDArray[np.bool_]
+    ) -> dict[str, Ints]:
         """What began and what ended, each in its own tick."""
         began = ~np.isnan(rows.started_at)
         tokens = (np.nan_to_num(rows.prompt_tokens) + np.nan_to_num(rows.output_tokens)).astype(np.int64)
@@ -127,7 +150,7 @@ class TickBuilder:
             "flow_tick": self._tick(np.where(at_end, rows.completed_at[parts], rows.started_at[parts])),
             "flow_stream": stream[parts],
             "flow_segment": segment[parts],
-            "started": np.where(at_end, nothing, 1),
+            "started": np.where(at_end | seen[parts], nothing, 1),
             "started_tokens": np.where(at_end, nothing, held),
             "ended_tokens": np.where(at_end, held, nothing),
         }

@@ -234,7 +234,7 @@ def test_memory_holds_only_what_is_not_final():
 def test_wild_times_do_not_mix_up_keys():
     """Starts at the epoch and completions in the far future, in streams and segments at once."""
     rows = [
-        {"completed_at": 1.8e9 * (1 + k % 3), "started_at": 1.8e9 * (k % 2), "model": f"m{k % 2}", "tenant": f"t{k % 2}"}
+        {"completed_at": 1.8e9 * (1 + k % 2), "started_at": 1.8e9 * (k % 2), "model": f"m{k % 2}", "tenant": f"t{k % 2}"}
         for k in range(24)
     ]
     ticks, builder = collected([batch(*rows)], Config.parse({"ticks": {"width_s": 0.001, "lateness_s": 0.0}}))
@@ -242,3 +242,9 @@ def test_wild_times_do_not_mix_up_keys():
     whole, _ = collected([concat_requests([batch(row) for row in rows])])
     assert (whole.requests.sum(), whole.started.sum()) == (24, 24)
     assert len(whole) == len({(r["completed_at"], r["model"]) for r in rows})
+
+
+def test_a_request_seen_in_flight_and_then_completed_is_one_completed_request():
+    rows = [{"id": 7, "started_at": 1.0}, {"id": 7, "started_at": 1.0, "completed_at": 8.0}]
+    ticks, builder = collected([batch(*rows)])
+    assert (builder.taken, ticks.started.sum()) == (1, 1)

@@ -1,0 +1,400 @@
+"""What every detector promises. A new detector is a new file, and one line in CASES."""
+
+import math
+import pickle
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftwatch.detectors import Detector, LocationDetector, ProportionDetector
+from driftwatch.detectors.protocol import KEPT
+
+ALARM = 18.2  # the default log threshold
+EPOCH = 24
+LEARN = 240
+
+Draw = Callable[[np.random.Generator, np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A detector, how its values are drawn for levels of its own unit, a healthy level, and two that are not."""
+
+    name: str
+    make: Callable[..., Detector]
+    draw: Draw
+    margin: float
+    healthy: float
+    up: float
+    down: float
+
+
+def normal(rng, level):
+    return rng.normal(level, 0.3), np.full(len(level), 7.0)
+
+
+def coarse(rng, level):
+    return np.round(normal(rng, level)[0]), np.full(len(level), 7.0)
+
+
+def heavy(rng, level):
+    return level + 0.3 * rng.standard_t(2, len(level)), np.full(len(level), 7.0)
+
+
+def binomial(rng, level):
+    total = 1 + rng.poisson(14, len(level))
+    return rng.binomial(total, level).astype(float), total.astype(float)
+
+
+def location(**settings):
+    return LocationDetector(seed=1, **settings)
+
+
+CASES = [
+    Case("location", location, normal, 0.1, 0.0, 1.0, -1.0),
+    Case("location with ties", location, coarse, 0.1, 0.0, 2.0, -2.0),
+    Case("location with heavy tails", location, heavy, 0.1, -3.0, -1.5, -4.5),
+    Case("proportion", ProportionDetector, binomial, 0.03, 0.3, 0.75, 0.03),
+    Case("rare proportion", ProportionDetector, binomial, 0.01, 0.01, 0.3, 0.01),
+    Case("frequent proportion", ProportionDetector, binomial, 0.01, 0.99, 0.99, 0.6),
+]
+every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+
+
+def stream(case, n, seed=0, moves=()):
+    """Ticks from 0 (a few are missing), values and totals; ``moves`` are (from tick, level)."""
+    rng = np.random.default_rng(seed)
+    tick = np.flatnonzero(rng.random(n) < 0.9)
+    level = np.full(len(tick), case.healthy)
+    for since, moved in moves:
+        level[tick >= since] = moved
+    return tick, *case.draw(rng, level)
+
+
+def pieces(rows, cuts):
+    """The same observations in parts, cut before these ticks."""
+    edges = np.searchsorted(rows[0], sorted(cuts))
+    return [tuple(part) for part in zip(*(np.split(column, edges) for column in rows), strict=True)]
+
+
+def learnt(case, rows, until=LEARN, **settings):
+    """A detector that took everything before ``until`` as healthy, and what comes after."""
+    detector = case.make(margin=case.margin, **settings)
+    before, after = pieces(rows, [until])
+    detector.update(*before)
+    detector.learn(until)
+    return detector, after
+
+
+def played(detector, parts, boundaries=()):
+    """Update with each part; learn and look at what an engine would, at ticks that do not depend on the parts."""
+    log_e, seen = [], {}
+    for part in parts:
+        evidence = detector.update(*part)
+        assert evidence.tick is part[0]
+        log_e.append(evidence.log_e)
+        seen |= {int(t): detector.describe(int(t)) for t in part[0][-300:]}
+        if len(part[0]) and int(part[0][-1]) + 1 in boundaries:
+            detector.learn(int(part[0][-1]) + 1 - EPOCH)
+    return np.concatenate(log_e), seen
+
+
+def close(a, b):
+    """The same description, but for the last digits."""
+    if a is None or b is None:
+        return a is b
+    return astuple(a) == pytest.approx(astuple(b), rel=1e-9, abs=1e-9, nan_ok=True)
+
+
+@every
+@settings(max_examples=12)
+@given(
+    seed=st.integers(0, 999),
+    since=st.integers(LEARN, LEARN + 80),
+    up=st.booleans(),
+    cuts=st.lists(st.integers(LEARN, LEARN + 120), max_size=12),
+)
+def test_any_cut_gives_the_same_evidence_and_the_same_words(case, seed, since, up, cuts):
+    rows = stream(case, LEARN + 120, seed, [(since, case.up if up else case.down)])
+    epochs = set(range(LEARN + EPOCH, LEARN + 121, EPOCH))
+    found = []
+    for edges in (epochs, epochs | set(cuts), set(range(LEARN, LEARN + 120))):
+        detector, after = learnt(case, rows)
+        parts = [part for part in pieces(after, edges) if len(part[0])]
+        ends = {max(int(t) for t in after[0] if t < end) + 1 for end in epochs}
+        found.append(played(detector, parts, ends))
+    for log_e, seen in found[1:]:
+        assert np.allclose(log_e, found[0][0], rtol=1e-9, atol=1e-9)
+        assert all(close(seen[t], found[0][1][t]) for t in seen)
+
+
+@every
+def test_a_change_that_lasts_is_told_the_same_however_it_was_cut(case):
+    n = LEARN + KEPT + 700
+    rows = stream(case, n, 1, [(LEARN + 60, case.up), (n - 300, case.healthy)])
+    found = []
+    for step in (8, 24, 500):
+        detector, after = learnt(case, rows)
+        parts = pieces(after, range(LEARN, n - 200, step)) if step < 500 else pieces(after, [LEARN + 500, n - 350])
+        first = None
+        for part in parts:
+            detector.update(*part)
+            first = first or detector.describe(LEARN + 100)
+        found.append([detector.again(first, t) for t in (int(rows[0][-1]), n - 100)] + [detector.describe(n - 100)])
+    for other in found[1:]:
+        assert all(close(a, b) for a, b in zip(other, found[0], strict=True))
+
+
+@every
+def test_words_about_a_tick_do_not_know_what_came_after(case):
+    rows = stream(case, LEARN + 200, 2, [(LEARN + 50, case.up), (LEARN + 120, case.down)])
+    knows, after = learnt(case, rows)
+    knows.update(*after)
+    before, _ = learnt(case, rows)
+    parts = pieces(after, range(LEARN, LEARN + 200, 10))
+    for part in parts:
+        before.update(*part)
+        for tick in part[0].tolist():
+            assert close(knows.describe(tick), before.describe(tick))
+
+
+@every
+@pytest.mark.parametrize("way", ["up", "down"])
+def test_an_obvious_change_is_found_sized_and_dated(case, way):
+    level = getattr(case, way)
+    if level == case.healthy:
+        pytest.skip("there is no room for a move this way")
+    size = level - case.healthy
+    for seed in range(5):
+        detector, after = learnt(case, stream(case, LEARN + 100, seed, [(LEARN + 40, level)]))
+        log_e = detector.update(*after).log_e
+        first = int(after[0][np.argmax(log_e >= ALARM)])
+        assert log_e.max() >= ALARM
+        assert LEARN + 40 <= first <= LEARN + 80
+        shift = detector.describe(int(after[0][-1]))
+        assert shift.onset_low - 1 <= LEARN + 40 <= shift.onset_high + 1
+        assert abs(shift.onset - LEARN - 40) <= 3
+        assert abs(shift.size - size) <= 4 * shift.error
+        assert shift.exceeds(case.margin)
+        assert shift.log_e == pytest.approx(log_e[-1])
+        assert shift.count == after[2][after[0] >= shift.onset].sum()
+        assert shift.reference == pytest.approx(case.healthy, abs=0.1)
+
+
+@every
+def test_nine_of_ten_intervals_hold_the_change(case):
+    held, told = 0, 0
+    for seed in range(60):
+        since = LEARN + 10 + seed
+        rows = stream(case, since + 30, 100 + seed, [(since, case.up if case.up != case.healthy else case.down)])
+        detector, after = learnt(case, rows)
+        detector.update(*after)
+        shift = detector.describe(int(after[0][-1]))
+        told += shift.log_e > ALARM
+        held += shift.onset_low <= after[0][after[0] >= since][0] <= shift.onset_high
+    assert told >= 50
+    assert held / 60 >= 0.9 - 3 * math.sqrt(0.09 / 60)
+
+
+@every
+def test_false_alarms_keep_the_promise(case):
+    """P(alarm by m) <= m / A on healthy streams, each with a large reference of its own level and no margin."""
+    streams, m, bound = 250, 100, 0.25
+    detector, _ = learnt(case, stream(case, 6000, 3), 6000)
+    fresh = case.make(margin=0.0)
+    fresh.restore(detector.learnt)
+    saved = pickle.dumps(fresh)
+    alarmed = 0
+    for seed in range(streams):
+        clone = pickle.loads(saved)
+        alarmed += clone.update(*stream(case, m, 1000 + seed)).log_e.max() >= math.log(m / bound)
+    assert alarmed / streams <= bound
+
+
+@every
+@pytest.mark.parametrize("side", [-1, 0, 1])
+def test_every_bet_is_fair_up_to_the_margin(case, side):
+    """The mean of each factor is at most 1 as long as the move is within the margin, to 4 standard errors."""
+    level = case.healthy + 0.999 * side * case.margin
+    if not 0 <= level <= 1 and isinstance(case.make(margin=0.1), ProportionDetector):
+        pytest.skip("no such share")
+    detector, _ = learnt(case, stream(case, 20_000, 4), 20_000, capacity=50_000)
+    rng, n = np.random.default_rng(5), 60_000
+    detector.restart()
+    detector.update(np.arange(30_000, 30_000 + n), *case.draw(rng, np.full(n, level)))
+    factors = np.exp(detector.memory.factors[-n:])
+    assert (factors.mean(axis=0) <= 1.0 + 4.0 * factors.std(axis=0) / math.sqrt(n) + 1e-12).all()
+
+
+@every
+def test_nothing_is_said_before_something_is_learnt(case):
+    detector = case.make(margin=case.margin)
+    rows = stream(case, 100, 6, [(50, case.up)])
+    for part in pieces(rows, [3, 30]):
+        assert detector.update(*part).log_e.tolist() == [-np.inf] * len(part[0])
+        assert detector.describe(int(part[0][-1])) is None
+    assert not detector.ready
+    detector.learn(0)
+    assert not detector.ready
+    detector.learn(100)
+    assert detector.ready
+    assert detector.describe(int(rows[0][-1])) is None
+
+
+@every
+def test_it_learns_what_came_before_and_was_not_to_be_skipped(case):
+    rows = stream(case, 300, 7, [(100, case.up), (140, case.healthy)])
+    healthy = (rows[0] < 100) | (rows[0] > 139)
+    plain, _ = learnt(case, tuple(column[healthy & (rows[0] < LEARN)] for column in rows))
+    detector = case.make(margin=case.margin)
+    for part in pieces(rows, [50, 120, 250]):
+        detector.update(*part)
+    detector.learn(90)
+    assert len(detector.learnt) == (rows[0] < 90).sum()
+    detector.learn(LEARN, (100, 139))
+    assert np.array_equal(detector.learnt, plain.learnt)
+    detector.learn(LEARN)
+    assert np.array_equal(detector.learnt, plain.learnt)
+    detector.learn(300)
+    assert len(detector.learnt) == healthy.sum()
+
+
+@every
+def test_what_one_learnt_another_takes_over(case):
+    rows = stream(case, LEARN + 60, 8)
+    source, after = learnt(case, rows)
+    once, twice = case.make(margin=case.margin), case.make(margin=case.margin)
+    once.restore(source.learnt.copy())
+    twice.restore(learnt(case, stream(case, 400, 9, [(0, case.down)]), 400)[0].learnt)
+    twice.restore(source.learnt.copy())
+    assert once.ready
+    assert np.array_equal(once.learnt, source.learnt)
+    assert np.array_equal(twice.learnt, source.learnt)
+    expected = once.update(*after).log_e
+    assert np.array_equal(twice.update(*after).log_e, expected)
+    assert expected[-1] == pytest.approx(source.update(*after).log_e[-1], abs=1.0)
+    assert once.describe(int(after[0][-1])).reference == source.describe(int(after[0][-1])).reference
+
+
+@every
+def test_after_a_restart_evidence_begins_at_nothing_and_what_was_learnt_stays(case):
+    moved = case.up if case.up != case.healthy else case.down
+    rows = stream(case, LEARN + 150, 10, [(LEARN + 20, moved), (LEARN + 60, case.healthy), (LEARN + 120, moved)])
+    detector, after = learnt(case, rows)
+    bad, good, again = pieces(after, [LEARN + 66, LEARN + 118])
+    assert detector.update(*bad).log_e.max() > ALARM
+    reference = detector.learnt.copy()
+    detector.restart()
+    assert detector.describe(int(bad[0][-1])) is None
+    assert detector.ready
+    assert np.array_equal(detector.learnt, reference)
+    quiet = detector.update(*good).log_e
+    assert quiet[0] < math.log(20)
+    assert quiet.max() < 10
+    assert detector.update(*again).log_e[-1] > ALARM
+    shift = detector.describe(int(again[0][-1]))
+    assert abs(shift.onset - (LEARN + 120)) <= 3
+
+
+@every
+def test_the_same_change_later_keeps_its_onset_and_takes_what_came(case):
+    moved = case.up if case.up != case.healthy else case.down
+    detector, after = learnt(case, stream(case, LEARN + 150, 11, [(LEARN + 20, moved)]))
+    detector.update(*after)
+    first = detector.describe(LEARN + 60)
+    later = detector.again(first, LEARN + 149)
+    assert (later.onset, later.onset_low, later.onset_high) == (first.onset, first.onset_low, first.onset_high)
+    assert later.count > first.count
+    assert later.error < first.error
+    assert later.log_e > first.log_e
+    assert (later.size, later.error) == detector.recent(first.onset, LEARN + 149)
+    assert all(map(math.isnan, detector.recent(LEARN + 500, LEARN + 600)))
+
+
+@every
+def test_memory_is_bounded(case):
+    detector, _ = learnt(case, stream(case, LEARN, 12), capacity=300)
+    sizes = []
+    rng = np.random.default_rng(13)
+    for k in range(240):
+        tick = LEARN + k * EPOCH + np.arange(EPOCH)
+        detector.update(tick, *case.draw(rng, np.full(EPOCH, case.healthy)))
+        detector.learn(int(tick[-1]) + 1 - EPOCH, (int(tick[0]) - 40, int(tick[0]) - 30) if k % 10 == 0 else None)
+        sizes.append(len(pickle.dumps(detector)))
+    assert len(detector.learnt) == 300
+    assert max(sizes[120:]) <= sizes[119] * 1.01
+
+
+@every
+@pytest.mark.parametrize("n", range(13))
+def test_few_observations_are_no_trouble(case, n):
+    rows = stream(case, 60, 14)
+    detector = case.make(margin=case.margin)
+    detector.update(*(column[:n] for column in rows))
+    detector.learn(99)
+    log_e = detector.update(*(column[n:] for column in rows)).log_e
+    assert not np.isnan(log_e).any()
+    assert (log_e < ALARM).all()
+
+
+@every
+def test_nothing_comes_of_nothing(case):
+    nothing = (np.empty(0, np.int64), np.empty(0), np.empty(0))
+    detector = case.make(margin=case.margin)
+    detector.restart()
+    detector.learn(10)
+    assert len(detector.update(*nothing).log_e) == 0
+    assert detector.describe(5) is None
+    assert not detector.ready
+    detector, after = learnt(case, stream(case, LEARN + 60, 15))
+    plain, _ = learnt(case, stream(case, LEARN + 60, 15))
+    for part in pieces(after, [LEARN + 30]):
+        assert len(detector.update(*nothing).log_e) == 0
+        assert np.array_equal(detector.update(*part).log_e, plain.update(*part).log_e)
+    assert detector.describe(-5) is None
+
+
+@every
+def test_a_constant_is_quiet_until_it_changes(case):
+    rng = np.random.default_rng(16)
+    value, total = (np.full(3000, column[0]) for column in case.draw(rng, np.full(1, case.healthy)))
+    detector = case.make(margin=case.margin)
+    detector.update(np.arange(200), value[:200], total[:200])
+    detector.learn(200)
+    log_e = detector.update(np.arange(200, 3000), value[200:], total[200:]).log_e
+    assert np.isfinite(log_e).all()
+    assert log_e.max() < ALARM
+    moved = case.draw(rng, np.full(60, case.up if case.up != case.healthy else case.down))
+    assert detector.update(np.arange(3000, 3060), *moved).log_e[-1] > ALARM
+
+
+@every
+def test_evidence_is_never_without_a_number(case):
+    """Every kind of stream at once: ties, gaps, empty ticks, wild values, both ways."""
+    rows = stream(case, LEARN + 300, 17, [(LEARN + 50, case.up), (LEARN + 100, case.down), (LEARN + 150, case.healthy)])
+    detector, (tick, value, total) = learnt(case, rows)
+    if isinstance(detector, LocationDetector):
+        value[::17], value[5::17] = 1e12, -1e12
+    else:
+        value[::17], total[::17] = 0.0, 0.0
+        total[5::17] = 1e9
+    for part in pieces((tick, value, total), range(LEARN, LEARN + 300, 7)):
+        log_e = detector.update(*part).log_e
+        assert np.isfinite(log_e).all()
+        for t in part[0].tolist():
+            shift = detector.describe(t)
+            assert shift.onset_low <= shift.onset <= shift.onset_high <= t
+            assert math.isfinite(shift.log_e)
+            assert math.isfinite(shift.size) or shift.count == 0
+
+
+def test_edges_are_cut_where_they_should_be():
+    rows = (np.array([1, 2, 5, 9]), np.arange(4.0), np.ones(4))
+    parts = pieces(rows, [2, 3, 6])
+    assert [part[0].tolist() for part in parts] == [[1], [2], [5], [9]]
+    assert [a < b for a, b in pairwise(int(part[0][0]) for part in parts)] == [True] * 3
