@@ -89,7 +89,9 @@ def fit(
     learnt = reading.engine.learnt()
     if not learnt.streams:
         need = settings.learning
-        raise InputError(f"too little to learn from: {need.min_ticks} ticks and {need.min_requests} requests are needed")
+        raise InputError(
+            f"too little to learn from: {need.min_ticks} ticks and {need.min_requests} requests are needed"
+        )
     return learnt
 
 
@@ -168,12 +170,13 @@ class _Reading:
             version=__version__,
         )
 
-
     def _ahead(self) -> tuple[str, ...]:
         ahead = getattr(self.engine.builder, "ahead", 0)
         if not ahead:
             return ()
-        return (f"{ahead} requests lie over an hour ahead of all others and were left out: check the clock that wrote them",)
+        return (
+            f"{ahead} requests lie over an hour ahead of all others and were left out: check the clock that wrote them",
+        )
 
 
 def _sources(requests: Any, metrics: Any, markers: Any) -> tuple[list[Any], list[Any], list[Any]]:

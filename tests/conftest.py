@@ -4,10 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from driftwatch.demo import recording
 
 ROOT = Path(__file__).parent.parent
+
+settings.register_profile("driftwatch", deadline=None)  # a busy machine is no failure
+settings.load_profile("driftwatch")
 
 
 @pytest.fixture(scope="session")

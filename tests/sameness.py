@@ -17,7 +17,8 @@ def facts(incidents: Iterable[Incident]) -> list[dict[str, Any]]:
 def assert_same(a: Any, b: Any, where: str = "") -> None:
     """Compare nested values."""
     if isinstance(a, dict):
-        assert isinstance(b, dict) and a.keys() == b.keys(), where
+        assert isinstance(b, dict), where
+        assert a.keys() == b.keys(), where
         for key in a:
             assert_same(a[key], b[key], f"{where}.{key}")
     elif isinstance(a, list | tuple):

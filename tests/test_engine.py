@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,7 +28,9 @@ def slow() -> Requests:
     return traffic(1, ticks=190, slower=3.0, since=SLOW_SINCE)
 
 
-def run(batches: list[Requests], config: Config | None = None, before: list[Metrics | Markers] | None = None) -> list[Incident]:
+def run(
+    batches: list[Requests], config: Config | None = None, before: list[Metrics | Markers] | None = None
+) -> list[Incident]:
     engine = Engine(config or QUICK, keep_series=True)
     for extra in before or []:
         engine.add(extra)
@@ -62,15 +65,13 @@ def test_any_cut_into_batches_gives_the_same_transitions(
     slow: Requests, expected: list[Incident], cuts: list[int]
 ) -> None:
     edges = [0, *sorted(c for c in cuts if c < len(slow)), len(slow)]
-    parts = [slow.take(np.arange(a, b)) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    parts = [slow.take(np.arange(a, b)) for a, b in pairwise(edges) if b > a]
     assert_same(facts(run(parts)), facts(expected))
 
 
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=8, deadline=None)
-def test_order_within_the_lateness_window_does_not_matter(
-    slow: Requests, expected: list[Incident], seed: int
-) -> None:
+def test_order_within_the_lateness_window_does_not_matter(slow: Requests, expected: list[Incident], seed: int) -> None:
     rng = np.random.default_rng(seed)
     delayed = np.argsort(slow.at + rng.random(len(slow)) * (LATENESS - 0.1), kind="stable")
     pieces = np.array_split(delayed, 37)
@@ -113,7 +114,7 @@ def test_it_resolves_when_the_trouble_is_over() -> None:
     bad, good = traffic(6, ticks=220, slower=3.0, since=SLOW_SINCE), traffic(7, ticks=520)
     after = good.take(good.at >= START + 5.0 * 220)
     found = run([concat_requests([bad, after])])
-    assert found[-1].status == "resolved" and found[-1].transition == "resolve"
+    assert (found[-1].status, found[-1].transition) == ("resolved", "resolve")
     assert len({i.id for i in found}) == 1
     assert found[-1].resolved_at is not None
     assert 60 <= found[-1].resolved_at.timestamp() - (START + 5.0 * 220) <= 400

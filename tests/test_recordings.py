@@ -52,7 +52,8 @@ def assert_it_is_the_hog(report: Report, folder: Path, *, rows: bool = True) -> 
     incident = report.incidents[0]
     assert 0 < incident.opened_at.timestamp() - changed_at <= 120
     assert abs(incident.onset.timestamp() - changed_at) <= 45
-    assert incident.findings[0].signal in ("ttft", "latency") and incident.findings[0].direction == "up"
+    assert incident.findings[0].signal in ("ttft", "latency")
+    assert incident.findings[0].direction == "up"
     assert incident.silent
     first = incident.causes[0]
     assert first.name in ("kv_cache_usage", "preemptions")

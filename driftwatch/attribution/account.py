@@ -13,8 +13,8 @@ import numpy as np
 from driftwatch.attribution.candidates import label
 from driftwatch.attribution.causes import find_causes
 from driftwatch.attribution.health import Rule, evaluate, silent
-from driftwatch.attribution.scene import Scene
 from driftwatch.attribution.parts import segments_of
+from driftwatch.attribution.scene import Scene
 from driftwatch.detectors import Shift
 from driftwatch.events.signals import BY_NAME, Signal
 from driftwatch.incidents.life import Alarm, Life, severity_of
@@ -183,19 +183,25 @@ def _notes(scene: Scene, causes: Sequence[Cause]) -> tuple[str, ...]:
     measured = {series.name for series in scene.series.ids()}
     notes = []
     if not measured & {"kv_cache_usage", "preemptions"}:
-        notes.append("neither KV cache use nor preemptions were measured: memory pressure can be neither blamed nor ruled out")
+        notes.append(
+            "neither KV cache use nor preemptions were measured: memory pressure can be neither blamed nor ruled out"
+        )
     if not any(c.tier == "supported" for c in causes):
         notes.append("no cause passed its tests: what is named is consistent with the change, no more")
     return tuple(notes)
 
 
-def _chart(findings: Sequence[Finding], causes: Sequence[Cause], scene: Scene, first: int, lead: Alarm, last: int) -> Chart:
+def _chart(
+    findings: Sequence[Finding], causes: Sequence[Cause], scene: Scene, first: int, lead: Alarm, last: int
+) -> Chart:
     """Signals over what was expected, and the candidate causes, thinned to what a screen can show."""
     first = max(first, lead.shift.onset - _CHART_TICKS)
     step = max(1, math.ceil((last - first + 1) / _CHART_POINTS))
     lines = [_signal_line(f, scene, first, last, step) for f in findings if f.stream == lead.stream]
     named = [c for c in causes if c.tier != "ruled_out" and c.role != "event"][:_DRAWN_CAUSES]
-    known = {(c.name, *sorted(c.scope.items())): c for c in scene.candidates(lead.stream, first, lead.shift.onset, last)}
+    known = {
+        (c.name, *sorted(c.scope.items())): c for c in scene.candidates(lead.stream, first, lead.shift.onset, last)
+    }
     for cause in named:
         drawn = known.get((cause.name, *sorted(cause.scope.items())))
         if drawn is not None:
@@ -206,14 +212,18 @@ def _chart(findings: Sequence[Finding], causes: Sequence[Cause], scene: Scene, f
 
 def _signal_line(finding: Finding, scene: Scene, first: int, last: int, step: int) -> Line:
     signal = BY_NAME[finding.signal]
-    value, raw, total = scene.histories[finding.stream].signal(finding.signal, first, last)
+    value, raw, _ = scene.histories[finding.stream].signal(finding.signal, first, last)
     if signal.shape == "share":
         return Line(name=signal.name, unit=signal.unit, role="signal", value=_thin(raw, step), expected=())
     shown, expected = _thin(raw, step), _thin(raw - value, step)
     plain = [[None if x is None else _plain(signal, x, scene.width) for x in line] for line in (shown, expected)]
     conditional = bool(signal.given)
     return Line(
-        name=signal.name, unit=signal.unit, role="signal", value=tuple(plain[0]), expected=tuple(plain[1]) if conditional else ()
+        name=signal.name,
+        unit=signal.unit,
+        role="signal",
+        value=tuple(plain[0]),
+        expected=tuple(plain[1]) if conditional else (),
     )
 
 

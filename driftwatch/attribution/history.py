@@ -46,7 +46,7 @@ class StreamHistory:
         self.flows = [p for p in self.flows if p.flow_known[-1] >= before]
 
     def signal(self, name: str, first: int, last: int) -> tuple[Floats, Floats, Floats]:
-        """One signal in each tick of ``[first, last]``: value, raw value and requests; NaN (0 requests) where there is none."""
+        """One signal in each tick of ``[first, last]``: value, raw value, requests; NaN (and 0) where there is none."""
         value, raw, total = (np.full(last - first + 1, fill) for fill in (np.nan, np.nan, 0.0))
         for piece in self.observed.get(name, []):
             rows = (piece.tick >= first) & (piece.tick <= last)

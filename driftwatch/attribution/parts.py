@@ -46,7 +46,7 @@ def _cells(scene: Scene, sums: SegmentSums, numbers: Ints, after: np.ndarray[tup
     position = np.searchsorted(numbers, sums.segment)
 
     def total(values: Floats, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Floats:
-        return np.bincount(position[rows], weights=values[rows], minlength=len(numbers))
+        return np.asarray(np.bincount(position[rows], weights=values[rows], minlength=len(numbers)), np.float64)
 
     return Cells(
         labels={label: [w.get(label) for w in where] for label in scene.segments.labels},
@@ -69,7 +69,16 @@ def _only(scene: Scene, lead: Alarm, cells: Cells) -> tuple[Segment, ...]:
         for value in dict.fromkeys(v for v in values if v is not None):
             n = float(cells.n_after[[v == value for v in values]].sum())
             if n >= _NEARLY_ALL * requests:
-                return (Segment(where={label: value}, share=n / requests, lift=1.0, signal=lead.signal, requests=int(n)),)
+                return (
+                    Segment(
+                        where={label: value},
+                        share=n / requests,
+                        lift=1.0,
+                        compared=False,
+                        signal=lead.signal,
+                        requests=int(n),
+                    ),
+                )
     return ()
 
 

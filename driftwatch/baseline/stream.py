@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, unpack, workload_of
-from driftwatch.baseline.shares import Shares
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
+from driftwatch.baseline.shares import Shares
 from driftwatch.baseline.warmup import find_step, outages
 from driftwatch.baseline.workload import CONDITIONAL, WorkloadModel, by_tick, measured
 from driftwatch.config import Learning
@@ -75,7 +75,12 @@ class StreamBaseline:
 
     def arrays(self) -> dict[str, Floats]:
         """What was learnt, as plain arrays."""
-        found = {"seen": self.seen.counts, "outcomes": np.vstack([self.shares.hits, self.shares.total]), "centre": self.centre, "learnt": np.array([self.learnt, self.solved])}
+        found = {
+            "seen": self.seen.counts,
+            "outcomes": np.vstack([self.shares.hits, self.shares.total]),
+            "centre": self.centre,
+            "learnt": np.array([self.learnt, self.solved]),
+        }
         for name, model in self.models.items():
             found |= {f"model.{name}.{key}": value for key, value in model.arrays().items()}
         return found

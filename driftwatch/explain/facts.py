@@ -151,6 +151,8 @@ def _who(incident: Incident) -> Iterator[str]:
 
 
 def _lift(segment: Segment) -> str:
+    if not segment.compared:
+        return "the only part that can be judged: the rest is unlike any traffic that was learnt"
     if not math.isfinite(segment.lift):
         return "how much harder than the rest is not known"
     if 0.8 <= segment.lift <= 1.25:

@@ -82,6 +82,7 @@ class Segment(Record):
     where: dict[str, str]
     share: float = Field(description="Share of the excess that falls on it, 0 to 1.")
     lift: float = Field(description="Its excess per request over that of the rest (1 is the same).")
+    compared: bool = Field(default=True, description="False where nothing else could be judged to compare it with.")
     signal: str = ""
     before: float = 0.0
     after: float = 0.0

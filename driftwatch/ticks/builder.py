@@ -9,8 +9,8 @@ from driftwatch.config import Config
 from driftwatch.events.columns import NUMBERS, Coded, Requests, concat_requests
 from driftwatch.statistics.buckets import BUCKETS, CELLS, Floats, Ints, bucket_of, cell_of
 from driftwatch.ticks.names import Names
-from driftwatch.ticks.watermark import Watermark
 from driftwatch.ticks.tick import HISTOGRAMS, OUTCOMES, SCALE, Ticks, empty, grouped
+from driftwatch.ticks.watermark import Watermark
 
 _IN_FLIGHT = 65_536  # requests in flight that are remembered
 FINISHES = {"length_share": ("length", "max_tokens"), "abort_share": ("abort", "cancelled", "canceled", "aborted")}
@@ -82,7 +82,9 @@ class TickBuilder:
     def _unique(self, rows: Requests) -> Requests:
         """Drop repeated ids: within the lateness window the first in event time counts."""
         at = rows.at
-        ids = np.where(np.isnan(rows.completed_at) & (rows.id_hash != 0), ~rows.id_hash, rows.id_hash)  # start, completion
+        ids = np.where(
+            np.isnan(rows.completed_at) & (rows.id_hash != 0), ~rows.id_hash, rows.id_hash
+        )  # start, completion
         every_id, every_at = np.concatenate([self._recent_ids, ids]), np.concatenate([self._recent_at, at])
         named = every_id != 0
         ranked = np.sort(every_id[named])

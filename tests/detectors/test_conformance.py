@@ -98,7 +98,7 @@ def played(detector, parts, boundaries=()):
         evidence = detector.update(*part)
         assert evidence.tick is part[0]
         log_e.append(evidence.log_e)
-        seen |= {int(t): detector.describe(int(t)) for t in part[0][-300:]}
+        seen |= {int(t): detector.describe(int(t)) for t in part[0] if t % 7 == 0}
         if len(part[0]) and int(part[0][-1]) + 1 in boundaries:
             detector.learn(int(part[0][-1]) + 1 - EPOCH)
     return np.concatenate(log_e), seen
@@ -144,7 +144,8 @@ def test_a_change_that_lasts_is_told_the_same_however_it_was_cut(case):
         first = None
         for part in parts:
             detector.update(*part)
-            first = first or detector.describe(LEARN + 100)
+            if first is None and part[0][-1] >= LEARN + 100:
+                first = detector.describe(LEARN + 100)
         found.append([detector.again(first, t) for t in (int(rows[0][-1]), n - 100)] + [detector.describe(n - 100)])
     for other in found[1:]:
         assert all(close(a, b) for a, b in zip(other, found[0], strict=True))
@@ -177,7 +178,7 @@ def test_an_obvious_change_is_found_sized_and_dated(case, way):
         assert log_e.max() >= ALARM
         assert LEARN + 40 <= first <= LEARN + 80
         shift = detector.describe(int(after[0][-1]))
-        assert shift.onset_low - 1 <= LEARN + 40 <= shift.onset_high + 1
+        assert shift.onset_low <= shift.onset <= shift.onset_high
         assert abs(shift.onset - LEARN - 40) <= 3
         assert abs(shift.size - size) <= 4 * shift.error
         assert shift.exceeds(case.margin)
@@ -204,7 +205,7 @@ def test_nine_of_ten_intervals_hold_the_change(case):
 @every
 def test_false_alarms_keep_the_promise(case):
     """P(alarm by m) <= m / A on healthy streams, each with a large reference of its own level and no margin."""
-    streams, m, bound = 250, 100, 0.25
+    streams, m, bound = 200, 100, 0.25
     detector, _ = learnt(case, stream(case, 6000, 3), 6000)
     fresh = case.make(margin=0.0)
     fresh.restore(detector.learnt)
@@ -224,7 +225,7 @@ def test_every_bet_is_fair_up_to_the_margin(case, side):
     if not 0 <= level <= 1 and isinstance(case.make(margin=0.1), ProportionDetector):
         pytest.skip("no such share")
     detector, _ = learnt(case, stream(case, 20_000, 4), 20_000, capacity=50_000)
-    rng, n = np.random.default_rng(5), 60_000
+    rng, n = np.random.default_rng(5), 40_000
     detector.restart()
     detector.update(np.arange(30_000, 30_000 + n), *case.draw(rng, np.full(n, level)))
     factors = np.exp(detector.memory.factors[-n:])
