@@ -54,8 +54,8 @@ class Coded:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def take(self, rows: NDArray[Any]) -> Coded:
-        """Keep these rows (indices or a mask)."""
+    def take(self, rows: NDArray[Any] | slice) -> Coded:
+        """Keep these rows (indices, a mask or a slice)."""
         return Coded(self.codes[rows], self.values)
 
     def to_list(self) -> list[str | None]:
@@ -123,8 +123,8 @@ class Requests:
     def __repr__(self) -> str:
         return f"Requests({len(self)} rows, labels {', '.join(self.labels) or 'none'})"
 
-    def take(self, rows: NDArray[Any]) -> Requests:
-        """Keep these rows (indices or a mask)."""
+    def take(self, rows: NDArray[Any] | slice) -> Requests:
+        """Keep these rows (indices, a mask or a slice)."""
         plain = [f.name for f in fields(self) if f.name not in ("finish_reason", "labels")]
         kept: dict[str, Any] = {name: getattr(self, name)[rows] for name in plain}
         labels = {name: column.take(rows) for name, column in self.labels.items()}

@@ -9,26 +9,28 @@ _OOM = (("reason", "OOMKilled"),)
 
 # fmt: off
 MACHINE_SERIES: tuple[Series, ...] = (
+    # an engine preallocates GPU memory: how much is in use says nothing about pressure, so it is for checks only;
+    # bandwidth in use follows from how many tokens are decoded
     Series(
-        "gpu_memory_used", "GPU memory in use", "gauge", "bytes", "mechanism",
+        "gpu_memory_used", "GPU memory in use", "gauge", "bytes", "health",
         sources=(
             Source("DCGM_FI_DEV_FB_USED", _MIB),
             *named("nvml_memory_used_bytes", "nvidia_gpu_memory_used_bytes", "hw.gpu.memory.usage",
                    "trtllm_gpu_memory_usage_bytes"),
         ),
     ),
-    Series("gpu_memory_free", "free GPU memory", "gauge", "bytes", "mechanism", bad="down",
+    Series("gpu_memory_free", "free GPU memory", "gauge", "bytes", "health", bad="down",
            sources=(Source("DCGM_FI_DEV_FB_FREE", _MIB), *named("nvml_memory_free_bytes"))),
     Series("gpu_memory_reserved", "reserved GPU memory", "gauge", "bytes", "health",
            sources=(Source("DCGM_FI_DEV_FB_RESERVED", _MIB),)),
     Series("gpu_memory_total", "GPU memory", "gauge", "bytes", "health", bad="down",
            sources=(Source("DCGM_FI_DEV_FB_TOTAL", _MIB), *named("nvml_memory_total_bytes", "hw.gpu.memory.limit"))),
-    Series("gpu_memory_share", "share of GPU memory in use", "gauge", "share", "mechanism",
+    Series("gpu_memory_share", "share of GPU memory in use", "gauge", "share", "health",
            sources=(Source("DCGM_FI_DEV_FB_USED_PERCENT"), *named("hw.gpu.memory.utilization"))),
     Series("gpu_utilization", "GPU utilisation", "gauge", "share", "symptom",
            sources=(*named("DCGM_FI_DEV_GPU_UTIL", "nvml_utilization_gpu_percent", scale=0.01),
                     *named("hw.gpu.utilization", "DCGM_FI_PROF_GR_ENGINE_ACTIVE"))),
-    Series("gpu_memory_bandwidth", "GPU memory bandwidth in use", "gauge", "share", "mechanism",
+    Series("gpu_memory_bandwidth", "GPU memory bandwidth in use", "gauge", "share", "symptom",
            sources=(*named("DCGM_FI_PROF_DRAM_ACTIVE"),
                     *named("DCGM_FI_DEV_MEM_COPY_UTIL", "nvml_utilization_memory_percent", scale=0.01))),
     Series("gpu_sm_clock", "GPU clock", "gauge", "Hz", "mechanism", bad="down",

@@ -74,10 +74,10 @@ class TickBuilder:
         self.closed = last
         if not self.waiting:
             return empty()
-        rows = concat_requests(self.waiting)
-        ripe = np.floor(rows.at / self.width) <= last
-        self.waiting = [rows.take(~ripe)] if not ripe.all() else []
-        return self._summed(self._unique(_ordered(rows.take(ripe))))
+        rows = _ordered(concat_requests(self.waiting))
+        ripe = int(np.searchsorted(np.floor(rows.at / self.width), last, side="right"))
+        self.waiting = [rows.take(slice(ripe, None))] if ripe < len(rows) else []
+        return self._summed(self._unique(rows.take(slice(ripe))))
 
     def _unique(self, rows: Requests) -> Requests:
         """Drop repeated ids: within the lateness window the first in event time counts."""
@@ -160,12 +160,18 @@ class TickBuilder:
 
 def _ordered(rows: Requests) -> Requests:
     """The canonical order: by time, id, and then all that is known of a row, so that arrival order is forgotten."""
-    at, ids = rows.at, rows.id_hash
-    order = np.lexsort((ids, at))
-    if ((np.diff(at[order]) == 0) & (np.diff(ids[order]) == 0)).any():
-        texts = [rows.finish_reason, *(column for _, column in sorted(rows.labels.items()))]
-        order = np.lexsort((*map(_ranks, texts), rows.failed, *(getattr(rows, name) for name in NUMBERS), ids, at))
+    order = np.argsort(rows.at, kind="stable")
+    same = np.diff(rows.at[order]) == 0
+    if same.any():
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        order[tied] = order[tied][_by_content(rows.take(order[tied]))]
     return rows if (np.diff(order) == 1).all() else rows.take(order)
+
+
+def _by_content(rows: Requests) -> Ints:
+    texts = [rows.finish_reason, *(column for _, column in sorted(rows.labels.items()))]
+    numbers = (getattr(rows, name) for name in NUMBERS)
+    return np.lexsort((*map(_ranks, texts), rows.failed, *numbers, rows.id_hash, rows.at))
 
 
 def _ranks(column: Coded) -> Ints:

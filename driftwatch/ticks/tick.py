@@ -145,29 +145,30 @@ def grouped(
     ended_tokens: Ints,
 ) -> Ticks:
     """Sum rows with equal keys, and sort: the canonical form that `Ticks` promises."""
-    first, group = group_by(tick, stream, segment, cell)
-    n = len(first)
-    bucket_first, bucket_group = group_by(group[row], code)
-    flow_first, flow_group = group_by(flow_known, flow_stream, flow_segment, flow_tick)
-    k = len(flow_first)
+    order, start = in_order(tick, stream, segment, cell)
+    keys = order[start]
+    group = _group_of(order, start)[row]
+    by_bucket, bucket = in_order(group, code)
+    by_flow, flow = in_order(flow_known, flow_stream, flow_segment, flow_tick)
+    flow_keys = by_flow[flow]
     return Ticks(
-        tick=tick[first],
-        stream=stream[first],
-        segment=segment[first],
-        cell=cell[first],
-        requests=_summed(group, requests, n),
-        log_tokens=_summed(group, log_tokens, n),
-        outcomes=_summed(group, outcomes, n),
-        row=group[row][bucket_first],
-        code=code[bucket_first],
-        count=_summed(bucket_group, count, len(bucket_first)),
-        flow_known=flow_known[flow_first],
-        flow_tick=flow_tick[flow_first],
-        flow_stream=flow_stream[flow_first],
-        flow_segment=flow_segment[flow_first],
-        started=_summed(flow_group, started, k),
-        started_tokens=_summed(flow_group, started_tokens, k),
-        ended_tokens=_summed(flow_group, ended_tokens, k),
+        tick=tick[keys],
+        stream=stream[keys],
+        segment=segment[keys],
+        cell=cell[keys],
+        requests=_summed(requests, order, start),
+        log_tokens=_summed(log_tokens, order, start),
+        outcomes=_summed(outcomes, order, start),
+        row=group[by_bucket[bucket]],
+        code=code[by_bucket[bucket]],
+        count=_summed(count, by_bucket, bucket),
+        flow_known=flow_known[flow_keys],
+        flow_tick=flow_tick[flow_keys],
+        flow_stream=flow_stream[flow_keys],
+        flow_segment=flow_segment[flow_keys],
+        started=_summed(started, by_flow, flow),
+        started_tokens=_summed(started_tokens, by_flow, flow),
+        ended_tokens=_summed(ended_tokens, by_flow, flow),
     )
 
 
@@ -178,25 +179,56 @@ def group_by(*keys: Ints) -> tuple[Ints, Ints]:
     -------
     For each group, in order, the position of its first row; and for each row its group.
     """
-    packed = keys[0]
-    if not len(packed):
+    order, start = in_order(*keys)
+    return order[start], _group_of(order, start)
+
+
+def in_order(*keys: Ints) -> tuple[Ints, Ints]:
+    """Sort by several integer keys at once; rows with equal keys stay as they were.
+
+    Returns
+    -------
+    The rows in order, and where among them each group begins.
+
+    Examples
+    --------
+    >>> order, start = in_order(np.array([7, 5, 7]), np.array([1, 2, 1]))
+    >>> order.tolist(), start.tolist()
+    ([1, 0, 2], [0, 1])
+    """
+    if not len(keys[0]):
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    packed = packed - packed.min()
+    packed = _packed(keys)
+    bits = len(packed).bit_length()
+    if int(packed.max()) >> (63 - bits):
+        order = np.argsort(packed, kind="stable")
+        ranked = packed[order]
+    else:  # sorting numbers is faster than sorting positions, so those ride along in the low bits
+        both = np.sort(packed << bits | np.arange(len(packed)))
+        order, ranked = both & ((1 << bits) - 1), both >> bits
+    return order, np.flatnonzero(np.diff(ranked, prepend=-1))
+
+
+def _packed(keys: Sequence[Ints]) -> Ints:
+    packed = keys[0] - keys[0].min()
     for key in keys[1:]:
         key = key - key.min()
         if (int(packed.max()) + 1) * (int(key.max()) + 1) > _FITS:  # wild keys: their ranks will do
             packed, key = _ranks(packed), _ranks(key)
         packed = packed * (int(key.max()) + 1) + key
-    _, first, group = np.unique(packed, return_index=True, return_inverse=True)
-    return first.astype(np.int64), group.astype(np.int64)
+    return packed
 
 
 def _ranks(key: Ints) -> Ints:
     return np.unique(key, return_inverse=True)[1].astype(np.int64)
 
 
-def _summed(group: Ints, values: Ints, n: int) -> Ints:
+def _group_of(order: Ints, start: Ints) -> Ints:
+    group = np.empty(len(order), np.int64)
+    group[order] = np.repeat(np.arange(len(start)), np.diff(start, append=len(order)))
+    return group
+
+
+def _summed(values: Ints, order: Ints, start: Ints) -> Ints:
     """Exact integer sums by group."""
-    total = np.zeros((n, *values.shape[1:]), np.int64)
-    np.add.at(total, group, values)
-    return total
+    return np.asarray(np.add.reduceat(values[order], start, axis=0), np.int64)

@@ -33,6 +33,11 @@ class Case:
     up: float
     down: float
 
+    @property
+    def moved(self) -> float:
+        """Up, or down where there is no room above."""
+        return self.up if self.up != self.healthy else self.down
+
 
 def normal(rng, level):
     return rng.normal(level, 0.3), np.full(len(level), 7.0)
@@ -136,13 +141,12 @@ def test_any_cut_gives_the_same_evidence_and_the_same_words(case, seed, since, u
 @every
 def test_a_change_that_lasts_is_told_the_same_however_it_was_cut(case):
     n = LEARN + KEPT + 700
-    rows = stream(case, n, 1, [(LEARN + 60, case.up), (n - 300, case.healthy)])
+    rows = stream(case, n, 1, [(LEARN + 60, case.moved), (n - 300, case.healthy)])
     found = []
-    for step in (8, 24, 500):
+    for edges in (range(LEARN + 8, n - 200, 8), range(LEARN + 24, n - 200, 24), [LEARN + 500, n - 350]):
         detector, after = learnt(case, rows)
-        parts = pieces(after, range(LEARN, n - 200, step)) if step < 500 else pieces(after, [LEARN + 500, n - 350])
         first = None
-        for part in parts:
+        for part in pieces(after, edges):
             detector.update(*part)
             if first is None and part[0][-1] >= LEARN + 100:
                 first = detector.describe(LEARN + 100)
@@ -192,7 +196,7 @@ def test_nine_of_ten_intervals_hold_the_change(case):
     held, told = 0, 0
     for seed in range(60):
         since = LEARN + 10 + seed
-        rows = stream(case, since + 30, 100 + seed, [(since, case.up if case.up != case.healthy else case.down)])
+        rows = stream(case, since + 30, 100 + seed, [(since, case.moved)])
         detector, after = learnt(case, rows)
         detector.update(*after)
         shift = detector.describe(int(after[0][-1]))
@@ -284,8 +288,9 @@ def test_what_one_learnt_another_takes_over(case):
 
 @every
 def test_after_a_restart_evidence_begins_at_nothing_and_what_was_learnt_stays(case):
-    moved = case.up if case.up != case.healthy else case.down
-    rows = stream(case, LEARN + 150, 10, [(LEARN + 20, moved), (LEARN + 60, case.healthy), (LEARN + 120, moved)])
+    rows = stream(
+        case, LEARN + 150, 10, [(LEARN + 20, case.moved), (LEARN + 60, case.healthy), (LEARN + 120, case.moved)]
+    )
     detector, after = learnt(case, rows)
     bad, good, again = pieces(after, [LEARN + 66, LEARN + 118])
     assert detector.update(*bad).log_e.max() > ALARM
@@ -304,8 +309,7 @@ def test_after_a_restart_evidence_begins_at_nothing_and_what_was_learnt_stays(ca
 
 @every
 def test_the_same_change_later_keeps_its_onset_and_takes_what_came(case):
-    moved = case.up if case.up != case.healthy else case.down
-    detector, after = learnt(case, stream(case, LEARN + 150, 11, [(LEARN + 20, moved)]))
+    detector, after = learnt(case, stream(case, LEARN + 150, 11, [(LEARN + 20, case.moved)]))
     detector.update(*after)
     first = detector.describe(LEARN + 60)
     later = detector.again(first, LEARN + 149)
@@ -370,7 +374,7 @@ def test_a_constant_is_quiet_until_it_changes(case):
     log_e = detector.update(np.arange(200, 3000), value[200:], total[200:]).log_e
     assert np.isfinite(log_e).all()
     assert log_e.max() < ALARM
-    moved = case.draw(rng, np.full(60, case.up if case.up != case.healthy else case.down))
+    moved = case.draw(rng, np.full(60, case.moved))
     assert detector.update(np.arange(3000, 3060), *moved).log_e[-1] > ALARM
 
 

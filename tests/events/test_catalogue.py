@@ -81,7 +81,7 @@ def test_units_are_per_source(raw, scale):
 def test_a_symptom_is_never_a_mechanism():
     roles = {name: BY_NAME[name].role for name in ("requests_waiting", "requests_running", "gpu_utilization")}
     assert set(roles.values()) == {"symptom"}
-    assert {BY_NAME[n].role for n in ("kv_cache_usage", "preemptions", "gpu_memory_used", "gpu_sm_clock")} == {
+    assert {BY_NAME[n].role for n in ("kv_cache_usage", "preemptions", "gpu_sm_clock")} == {
         "mechanism"
     }
     assert BY_NAME["prompt_tokens"].role == "exogenous"
@@ -114,3 +114,9 @@ def test_superseded_names_are_those_with_a_better_one_beside_them():
     assert superseded(both[1:]) == frozenset()
     violations = ["DCGM_FI_DEV_GPU_UTIL", "sglang:token_usage", "vllm:kv_cache_usage_perc"]
     assert superseded(violations) == frozenset()
+
+
+def test_preallocated_memory_is_never_a_cause():
+    names = [n for n in BY_NAME if n.startswith("gpu_memory_") and BY_NAME[n].unit in ("bytes", "share")]
+    assert names
+    assert not [n for n in names if BY_NAME[n].role in ("mechanism", "exogenous")]

@@ -76,7 +76,7 @@ def request(row):
 REQUESTS = st.lists(REQUEST.map(request), min_size=1, max_size=25).map(lambda rows: batch(*rows))
 
 
-@settings(max_examples=150)
+@settings(max_examples=1500)
 @given(REQUESTS, st.lists(st.integers(0, 25), max_size=5), st.data())
 def test_neither_the_cut_nor_the_order_within_the_lateness_leaves_a_trace(requests, cuts, data):
     n = len(requests)
@@ -234,7 +234,12 @@ def test_memory_holds_only_what_is_not_final():
 def test_wild_times_do_not_mix_up_keys():
     """Starts at the epoch and completions in the far future, in streams and segments at once."""
     rows = [
-        {"completed_at": 1.8e9 * (1 + k % 2), "started_at": 1.8e9 * (k % 2), "model": f"m{k % 2}", "tenant": f"t{k % 2}"}
+        {
+            "completed_at": 1.8e9 * (1 + k % 2),
+            "started_at": 1.8e9 * (k % 2),
+            "model": f"m{k % 2}",
+            "tenant": f"t{k % 2}",
+        }
         for k in range(24)
     ]
     ticks, builder = collected([batch(*rows)], Config.parse({"ticks": {"width_s": 0.001, "lateness_s": 0.0}}))

@@ -78,7 +78,9 @@ def test_neither_the_cut_nor_the_order_in_a_batch_matters(values, resets, cuts, 
 
 def test_a_repeated_sample_changes_nothing_in_one_batch_or_in_two():
     metrics = scraped([0, 5, 10], [[], [0.2] * 4, [0.2] * 2])
-    again = Metrics(np.tile(metrics.at, 2), np.tile(metrics.series, 2), np.append(metrics.value, metrics.value * 9), metrics.keys)
+    again = Metrics(
+        np.tile(metrics.at, 2), np.tile(metrics.series, 2), np.append(metrics.value, metrics.value * 9), metrics.keys
+    )
     assert same(collected(again), collected(metrics))
     assert same(collected(metrics, metrics), collected(metrics))
 
@@ -126,7 +128,12 @@ def test_models_beyond_the_limit_are_other():
 def test_finished_requests_are_requests_and_how_they_ended():
     grown = {"stop": [0, 5, 9], "length": [2, 3, 3], "abort": [0, 0, 2], "error": [0, 1, 1]}
     keys = tuple(key(FINISHED, finished_reason=reason, model_name="m") for reason in grown)
-    metrics = Metrics(np.tile([0.0, 5.0, 10.0], 4), np.repeat(np.arange(4, dtype=np.int32), 3), np.array([*grown.values()], float).ravel(), keys)
+    metrics = Metrics(
+        np.tile([0.0, 5.0, 10.0], 4),
+        np.repeat(np.arange(4, dtype=np.int32), 3),
+        np.array([*grown.values()], float).ravel(),
+        keys,
+    )
     ticks = collected(metrics)
     assert (ticks.tick.tolist(), ticks.requests.tolist()) == ([1, 2], [7, 6])
     outcomes = dict(zip(OUTCOMES, ticks.outcomes.T.tolist(), strict=True))
