@@ -117,7 +117,7 @@ def _finding(alarm: Alarm, scene: Scene, clock: Clock, last: int) -> Finding:
         after=after,
         change=change,
         interval=interval,
-        evidence=shift.log_e / math.log(10.0),
+        evidence=(shift.log_e - math.log(shift.watched)) / math.log(10.0),
         onset=clock.at(shift.onset),
         requests=shift.count,
     )

@@ -114,7 +114,8 @@ class ProportionDetector:
         """The same change with what has come until this tick: its onset stays."""
         size, error = self.recent(shift.onset, tick)
         log_e, count = self.memory.log_e(tick), self.memory.count(shift.onset, tick)
-        return replace(shift, size=size, error=error, log_e=log_e, count=count)
+        watched = self.memory.watched_at(tick)
+        return replace(shift, size=size, error=error, log_e=log_e, count=count, watched=watched)
 
     def recent(self, first: int, last: int) -> tuple[float, float]:
         """Difference between the share in these ticks and the learnt one, and its standard error."""

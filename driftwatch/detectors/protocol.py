@@ -44,9 +44,11 @@ class Shift:
     reference
         Typical value while healthy (0 for a residual).
     log_e
-        Natural logarithm of the e-value.
+        Natural logarithm of the detector's statistic R, which has mean n after n ticks without a change.
     count
         Requests since the onset.
+    watched
+        Ticks that R was gathered over: R / watched is an e-value for "nothing changed at all".
     """
 
     onset: int
@@ -57,6 +59,7 @@ class Shift:
     reference: float
     log_e: float
     count: int
+    watched: int = 1
 
     def exceeds(self, margin: float, confidence: float = 1.28) -> bool:
         """Whether the move is larger than the margin even at the near end of its interval."""
@@ -124,6 +127,7 @@ class Memory:
     factors: Floats = field(init=False)
     log_r: Floats = field(init=False)
     since: int = 0
+    watched: int = 0
 
     def __post_init__(self) -> None:
         self.factors = np.empty((0, 2, self.bets))
@@ -136,6 +140,7 @@ class Memory:
         start = self.log_r[-1] if len(self.log_r) else np.full((2, self.bets), -np.inf)
         flat = accumulate(factors.reshape(len(tick), -1), start.ravel())
         log_r = flat.reshape(factors.shape)
+        self.watched += len(tick)
         old = max(0, len(self.tick) - KEPT)  # trimmed before adding, so that the newest chunk is always whole
         self.tick = np.concatenate([self.tick[old:], tick])
         self.value = np.concatenate([self.value[old:], value])
@@ -149,6 +154,7 @@ class Memory:
         if len(self.log_r):
             self.log_r[-1] = -np.inf
             self.since = int(self.tick[-1]) + 1
+            self.watched = 0
 
     def window(self, last: int) -> slice:
         """Observations that count for the change time as seen at ``last``."""
@@ -164,6 +170,11 @@ class Memory:
     def count(self, first: int, last: int) -> int:
         """Requests in these ticks."""
         return int(self.total[self.between(first, last)].sum())
+
+    def watched_at(self, last: int) -> int:
+        """Ticks that the evidence was gathered over, as seen at ``last``."""
+        later = len(self.tick) - int(np.searchsorted(self.tick, last, side="right"))
+        return max(self.watched - later, 1)
 
     def log_e(self, last: int) -> float:
         """Log e-value as seen at ``last``; -inf where nothing was observed."""

@@ -37,7 +37,7 @@ class Finding(Record):
     after: float = Field(description="Typical value since the onset.")
     change: float = Field(description="after / before - 1; for a share, after - before.")
     interval: tuple[float, float] = Field(description="95% interval of the change.")
-    evidence: float = Field(description="log10 of the e-value when it was last updated; 6 means a million to one.")
+    evidence: float = Field(description="log10 of the e-value against 'nothing changed' when last updated; 6: a million to one.")
     onset: datetime = Field(description="Most probable time of this signal's change.")
     requests: int = Field(description="Requests measured since the onset.")
 

@@ -130,11 +130,18 @@ class TickBuilder:
         return np.floor(at / self.width).astype(np.int64)
 
     def _seen_in_flight(self, ids: NDArray[np.uint64], done: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Completions of requests whose start was counted when they were in flight."""
-        known = np.concatenate([self._in_flight, ids[~done & (ids != 0)]])
-        seen = done & np.isin(ids, known) if len(known) else np.zeros(len(ids), np.bool_)
-        self._in_flight = known[~np.isin(known, ids[seen])][-_IN_FLIGHT:] if len(known) else known
-        return seen
+        """Completions of requests whose start was counted when they were in flight: rows are in order of time."""
+        known = len(self._in_flight)
+        every = np.concatenate([self._in_flight, ids])
+        flying = np.concatenate([np.ones(known, np.bool_), ~done]) & (every != 0)
+        seen = np.zeros(len(every), np.bool_)
+        if flying.any():
+            order = np.argsort(every, kind="stable")
+            again = every[order[1:]] == every[order[:-1]]
+            seen[order[1:]] = again & flying[order[:-1]] & ~flying[order[1:]]
+            newest = order[np.append(~again, True)]
+            self._in_flight = every[np.sort(newest[flying[newest]])][-_IN_FLIGHT:]
+        return seen[known:]
 
     def _flow(
         self, rows: Requests, stream: Ints, segment: Ints, done: NDArray[np.bool_], seen: NDArray[np.bool_]

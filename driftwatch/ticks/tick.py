@@ -210,7 +210,7 @@ def in_order(*keys: Ints) -> tuple[Ints, Ints]:
 
 
 def _packed(keys: Sequence[Ints]) -> Ints:
-    packed = keys[0] - keys[0].min()
+    packed: Ints = keys[0] - keys[0].min()
     for key in keys[1:]:
         key = key - key.min()
         if (int(packed.max()) + 1) * (int(key.max()) + 1) > _FITS:  # wild keys: their ranks will do

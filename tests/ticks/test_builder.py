@@ -76,7 +76,7 @@ def request(row):
 REQUESTS = st.lists(REQUEST.map(request), min_size=1, max_size=25).map(lambda rows: batch(*rows))
 
 
-@settings(max_examples=1500)
+@settings(max_examples=150)
 @given(REQUESTS, st.lists(st.integers(0, 25), max_size=5), st.data())
 def test_neither_the_cut_nor_the_order_within_the_lateness_leaves_a_trace(requests, cuts, data):
     n = len(requests)
