@@ -15,12 +15,12 @@ from driftwatch.config import Config
 from driftwatch.events.columns import Batch, Markers, Metrics, Requests
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents import Alarm, Incident, Life, join, log_threshold, opened
-from driftwatch.incidents.watch import EPOCH, StreamWatch, margins_of
+from driftwatch.incidents.watch import DOUBT, EPOCH, StreamWatch, margins_of
 from driftwatch.ticks import TickBuilder, Ticks, merge
 from driftwatch.ticks.histograms import HistogramTicks
 from driftwatch.ticks.series import SeriesStore
 
-_COMPANION = 4.6  # log e-value (100 to 1) from which a signal is shown beside the one that alarmed
+_LONGEST_DOUBT = 30 * EPOCH  # ticks for which learning waits while something may be changing
 _IDLE = 30 * EPOCH  # a longer stretch without any event is passed over
 
 
@@ -181,7 +181,9 @@ class Engine:
             if not any(stream == watch.title for stream, _ in life.alarms):
                 continue
             for name in watch.hot:
-                alarm = watch.look(name, tick, _COMPANION)
+                if watch.detectors[name].evidence(tick) < DOUBT:
+                    continue
+                alarm = watch.look(name, tick)
                 if alarm is not None and alarm.shift.onset >= life.earliest - EPOCH:
                     life.alarms.setdefault((alarm.stream, alarm.signal), alarm)
 
@@ -196,7 +198,8 @@ class Engine:
                     self._by_title(stream).restart()
         for watch in self.watches.values():
             if watch.baseline.ready:
-                watch.learn(last + 1 - self.config.learning.guard_ticks, self._skip(watch.title, last))
+                guard = _LONGEST_DOUBT if watch.in_doubt(last) else self.config.learning.guard_ticks
+                watch.learn(last + 1 - guard, self._skip(watch.title, last))
             elif (judged := watch.start(last)) is not None:
                 self.histories[watch.title].add(judged)
         self._forget(last - self.history_ticks)

@@ -63,13 +63,14 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
     """
     clock = Clock(scene.width, scene.config.ticks.lateness_s)
     until = life.recovered if life.recovered is not None else last
-    alarms = [again(alarm, until) for alarm in life.alarms.values()]
-    findings = sorted((_finding(a, scene, clock, until) for a in alarms), key=_weight, reverse=True)
     lead = again(life.lead, until)
+    others = [again(a, until) for a in life.alarms.values() if (a.stream, a.signal) != (lead.stream, lead.signal)]
+    beside = sorted((_finding(a, scene, clock, until) for a in others), key=_weight, reverse=True)
+    finding = _finding(lead, scene, clock, until)
+    findings = [finding, *beside]
     first = max(lead.shift.onset - _REFERENCE_TICKS, _oldest(scene, lead.stream, lead.signal))
     causes = _causes(lead, scene, first, until)
     health = evaluate(checks, scene.series, first, lead.shift.onset, until, _extra(scene, lead.stream, first, until))
-    finding = next(f for f in findings if (f.stream, f.signal) == (lead.stream, lead.signal))
     life.seq += 1
     return Incident(
         id=life.id,
@@ -117,7 +118,7 @@ def _finding(alarm: Alarm, scene: Scene, clock: Clock, last: int) -> Finding:
         after=after,
         change=change,
         interval=interval,
-        evidence=(shift.log_e - math.log(shift.watched)) / math.log(10.0),
+        evidence=shift.evidence / math.log(10.0),
         onset=clock.at(shift.onset),
         requests=shift.count,
     )

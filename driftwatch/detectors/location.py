@@ -19,6 +19,7 @@ from driftwatch.statistics.whitening import SPANS, effective_share, fit_persiste
 _SHIFTS = np.array([0.25, 0.5, 1.0, 2.0])  # bets on a move of this many standard deviations
 _OFTEN = np.array([0.5, 0.6])  # bets that this share of the ticks falls where only a few, or a tenth, should
 _TENTH, _FEWEST = 0.1, 0.005
+_SIDES = np.array([-1.0, 1.0])  # the near end of the margin, seen from above and from below
 _BETS = len(_SHIFTS) + len(_OFTEN)
 _REFIT = 1.25  # the persistence is fitted anew when there is this much more to learn from
 
@@ -68,7 +69,7 @@ class LocationDetector:
         self.reference: Floats = np.empty(0)
         self.variance = 0.0
         self.worth = 1.0
-        self.fitted = 0
+        self.fitted = self.unfitted = 0
 
     @property
     def ready(self) -> bool:
@@ -101,52 +102,60 @@ class LocationDetector:
             self._absorb(new)
 
     def _absorb(self, new: Floats) -> None:
-        self.learnt = np.concatenate([self.learnt, new])[-self.capacity :]
-        if len(self.learnt) >= self.fitted * _REFIT or len(self.learnt) == self.capacity:
-            self.fitted = len(self.learnt)
-            one_group = np.zeros(len(self.learnt), np.int64)
-            self.level = float(midmean(one_group, self.learnt, np.ones(len(self.learnt)), 1)[0])
-            self.persistence = fit_persistence(self.learnt - self.level)
-            self.variance = long_run_variance(_winsorised(self.learnt - self.level))
-        centred = self.learnt - self.level
-        whitened = centred - past_means(centred, np.empty(0)) @ self.persistence
-        known = _settled(whitened[SPANS[-1] :])
+        before, self.learnt = self.learnt, np.concatenate([self.learnt, new])[-self.capacity :]
+        self.unfitted += len(new)
+        if self.unfitted >= self.fitted * (_REFIT - 1.0):
+            self._fit()
+        else:
+            whitened = self._whitened(new, before)[max(SPANS[-1] - len(before), 0) :]
+            self.reference = np.sort(np.concatenate([self.reference, whitened]), kind="stable")  # merges two runs
+
+    def _fit(self) -> None:
+        self.fitted, self.unfitted = len(self.learnt), 0
+        self.level = float(midmean(np.zeros(self.fitted, np.int64), self.learnt, np.ones(self.fitted), 1)[0])
+        self.persistence = fit_persistence(self.learnt - self.level)
+        self.variance = long_run_variance(_winsorised(self.learnt - self.level))
+        known = self._whitened(self.learnt, np.empty(0))[SPANS[-1] :]
         self.worth = effective_share(_winsorised(known))
         self.reference = np.sort(known)
 
-    def _log_factors(self, tick: Ints, value: Floats) -> Floats:
-        centred = value - self.level
-        history = self.memory.value[-SPANS[-1] :] - self.level
-        whitened = centred - past_means(centred, history) @ self.persistence
-        whitened = _settled(whitened)
-        margin = self.margin * (1.0 - float(self.persistence.sum()))
-        tie = uniform_of(self.seed, tick)
-        sides = [self._bets(self._exceedance(_settled(side * whitened - margin), side, tie)) for side in (1, -1)]
-        return self.worth * np.stack(sides, axis=1)  # a power below 1 of an e-value is one too (Jensen)
+    def _whitened(self, values: Floats, history: Floats) -> Floats:
+        """What the past does not predict, without the last digits: they depend on the cut, and would decide ties."""
+        centred, past = values - self.level, history[-SPANS[-1] :] - self.level
+        return _settled(centred - past_means(centred, past) @ self.persistence)
 
-    def _exceedance(self, whitened: Floats, side: int, tie: Floats) -> Floats:
-        """P-value of each observation among the reference, seen from above (side 1) or from below (-1)."""
-        reference = self.reference if side == 1 else -self.reference[::-1]
-        n = len(reference)
-        above = n - np.searchsorted(reference, whitened, side="right")
-        equal = n - np.searchsorted(reference, whitened, side="left") - above
-        rank = above + tie * (equal + 1)
-        p: Floats = np.minimum((rank + np.sqrt(above + 1.0)) / (n + 1), 1.0 - 1e-9)
+    def _log_factors(self, tick: Ints, value: Floats) -> Floats:
+        whitened = self._whitened(value, self.memory.value)
+        margin = self.margin * (1.0 - float(self.persistence.sum()))
+        p = self._exceedance(_settled(whitened[:, None] + margin * _SIDES), uniform_of(self.seed, tick)[:, None])
+        return self.worth * self._bets(p)  # a power below 1 of an e-value is one too (Jensen)
+
+    def _exceedance(self, whitened: Floats, tie: Floats) -> Floats:
+        """P-value of each observation among the reference, shape (n, 2): seen from above, and from below."""
+        n = len(self.reference)
+        left, right = (np.searchsorted(self.reference, whitened, side=side) for side in ("left", "right"))
+        beyond = np.stack([n - right[:, 0], left[:, 1]], axis=1)
+        rank = beyond + tie * (right - left + 1)
+        p: Floats = np.minimum((rank + np.sqrt(beyond + 1.0)) / (n + 1), 1.0 - 1e-9)
         return p
 
     def _bets(self, p: Floats) -> Floats:
-        """Log of e-values of p: each has mean at most 1 if p is uniform or larger."""
-        z = normal_quantile(1.0 - p)[:, None]
+        """Log of e-values of p, one more axis: each has mean at most 1 if p is uniform or larger."""
+        z = normal_quantile(1.0 - p)[..., None]
         shifts = _SHIFTS * z - 0.5 * _SHIFTS**2
         few = min(max(2.0 / (len(self.reference) + 1), _FEWEST), 0.5)  # the smallest p that this reference can show
         rare = np.array([few, _TENTH])
-        steps = np.where(p[:, None] <= rare, np.log(_OFTEN / rare), np.log((1 - _OFTEN) / (1 - rare)))
-        return np.concatenate([shifts, steps], axis=1)
+        steps = np.where(p[..., None] <= rare, np.log(_OFTEN / rare), np.log((1 - _OFTEN) / (1 - rare)))
+        return np.concatenate([shifts, steps], axis=-1)
 
     def restore(self, learnt: Floats) -> None:
         """Take over what another one learnt."""
-        self.learnt, self.fitted = np.empty(0), 0
+        self.learnt, self.fitted, self.unfitted = np.empty(0), 0, 0
         self._absorb(learnt)
+
+    def evidence(self, tick: int) -> float:
+        """Natural logarithm of the e-value as seen at this tick; -inf while learning."""
+        return self.memory.log_e(tick) - math.log(self.memory.watched_at(tick))
 
     def describe(self, tick: int) -> Shift | None:
         """Size and time of the most likely change as seen at this tick."""
@@ -178,7 +187,6 @@ class LocationDetector:
 
 
 def _settled(values: Floats) -> Floats:
-    """Without the last digits, which depend on how a stream was cut and would decide ties."""
     return np.round(values, 9)
 
 

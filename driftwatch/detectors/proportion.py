@@ -103,6 +103,10 @@ class ProportionDetector:
         self.learnt = learnt[-self.capacity :]
         self._fit()
 
+    def evidence(self, tick: int) -> float:
+        """Natural logarithm of the e-value as seen at this tick; -inf while learning."""
+        return self.memory.log_e(tick) - math.log(self.memory.watched_at(tick))
+
     def describe(self, tick: int) -> Shift | None:
         """Size and time of the most likely change as seen at this tick."""
         change = self.memory.change(tick)

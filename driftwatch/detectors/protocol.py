@@ -13,6 +13,7 @@ from driftwatch.statistics.evidence import accumulate, change_time, mixture
 
 KEPT = 1440
 """Observations kept for the estimate of the change time (two hours of 5 s ticks)."""
+_SPARE = KEPT // 4  # rows to fill before the oldest are let go
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,11 @@ class Shift:
     count: int
     watched: int = 1
 
+    @property
+    def evidence(self) -> float:
+        """Natural logarithm of the e-value."""
+        return self.log_e - math.log(self.watched)
+
     def exceeds(self, margin: float, confidence: float = 1.28) -> bool:
         """Whether the move is larger than the margin even at the near end of its interval."""
         return abs(self.size) - confidence * self.error > margin
@@ -93,6 +99,10 @@ class Detector(Protocol):
         """Take what was observed before this tick as healthy, but for the ticks in ``skip`` (from, to)."""
         ...
 
+    def evidence(self, tick: int) -> float:
+        """Natural logarithm of the e-value as seen at this tick; -inf while learning."""
+        ...
+
     def describe(self, tick: int) -> Shift | None:
         """Size and time of the most likely change as seen at this tick; None if nothing speaks for one."""
         ...
@@ -121,37 +131,66 @@ class Memory:
     """
 
     bets: int
-    tick: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    value: Floats = field(default_factory=lambda: np.empty(0))
-    total: Floats = field(default_factory=lambda: np.empty(0))
-    factors: Floats = field(init=False)
-    log_r: Floats = field(init=False)
     since: int = 0
+    store: NDArray[np.void] = field(init=False)
+    end: int = 0
     watched: int = 0
 
     def __post_init__(self) -> None:
-        self.factors = np.empty((0, 2, self.bets))
-        self.log_r = np.empty((0, 2, self.bets))
+        by_bet = (np.float64, (2, self.bets))
+        kinds = {"tick": np.int64, "value": np.float64, "total": np.float64, "factors": by_bet, "log_r": by_bet}
+        self.store = np.empty(KEPT, np.dtype(list(kinds.items())))
+
+    @property
+    def tick(self) -> Ints:
+        """Shape (n,): ticks of the observations."""
+        return self.store["tick"][: self.end]
+
+    @property
+    def value(self) -> Floats:
+        """Shape (n,): what was observed."""
+        return self.store["value"][: self.end]
+
+    @property
+    def total(self) -> Floats:
+        """Shape (n,): requests behind it."""
+        return self.store["total"][: self.end]
+
+    @property
+    def factors(self) -> Floats:
+        """Shape (n, 2, bets): log factors."""
+        return self.store["factors"][: self.end]
+
+    @property
+    def log_r(self) -> Floats:
+        """Shape (n, 2, bets): log of the evidence so far."""
+        return self.store["log_r"][: self.end]
 
     def append(self, tick: Ints, value: Floats, total: Floats, factors: Floats) -> Floats:
         """Add observations with log factors of shape (n, 2, bets); returns the log e-value of each, shape (n,)."""
-        if not len(tick):
+        n = len(tick)
+        if not n:
             return np.empty(0)
-        start = self.log_r[-1] if len(self.log_r) else np.full((2, self.bets), -np.inf)
-        flat = accumulate(factors.reshape(len(tick), -1), start.ravel())
-        log_r = flat.reshape(factors.shape)
-        self.watched += len(tick)
-        old = max(0, len(self.tick) - KEPT)  # trimmed before adding, so that the newest chunk is always whole
-        self.tick = np.concatenate([self.tick[old:], tick])
-        self.value = np.concatenate([self.value[old:], value])
-        self.total = np.concatenate([self.total[old:], total])
-        self.factors = np.concatenate([self.factors[old:], factors])
-        self.log_r = np.concatenate([self.log_r[old:], log_r])
-        return mixture(log_r.reshape(len(tick), -1))
+        start = self.log_r[-1] if self.end else np.full((2, self.bets), -np.inf)
+        log_r = accumulate(factors.reshape(n, -1), start.ravel())
+        self.watched += n
+        new = self._room(n)
+        new["tick"], new["value"], new["total"] = tick, value, total
+        new["factors"], new["log_r"] = factors, log_r.reshape(factors.shape)
+        return mixture(log_r)
+
+    def _room(self, n: int) -> NDArray[np.void]:
+        """The next n rows; the oldest give way when there is no room, and the newest ones always stay."""
+        if self.end + n > len(self.store):
+            kept = self.store[max(self.end - KEPT, 0) : self.end]
+            self.store = np.concatenate([kept, np.empty(max(n, _SPARE), self.store.dtype)])
+            self.end = len(kept)
+        self.end += n
+        return self.store[self.end - n : self.end]
 
     def restart(self) -> None:
         """Evidence starts again from nothing; the observations stay."""
-        if len(self.log_r):
+        if self.end:
             self.log_r[-1] = -np.inf
             self.since = int(self.tick[-1]) + 1
             self.watched = 0

@@ -73,8 +73,8 @@ def sentences(said: Iterable[str]) -> tuple[str, ...]:
 
 
 def lead(incident: Incident) -> Finding | None:
-    """The finding that moved most, relative to where it was; the first of equals."""
-    return max(incident.findings, key=_size, default=None)
+    """The leading signal's finding: the record has it first."""
+    return next(iter(incident.findings), None)
 
 
 def title(name: str) -> str:

@@ -37,7 +37,9 @@ class Finding(Record):
     after: float = Field(description="Typical value since the onset.")
     change: float = Field(description="after / before - 1; for a share, after - before.")
     interval: tuple[float, float] = Field(description="95% interval of the change.")
-    evidence: float = Field(description="log10 of the e-value against 'nothing changed' when last updated; 6: a million to one.")
+    evidence: float = Field(
+        description="log10 of the e-value against 'nothing changed' when last updated; 6: a million to one."
+    )
     onset: datetime = Field(description="Most probable time of this signal's change.")
     requests: int = Field(description="Requests measured since the onset.")
 
@@ -132,7 +134,7 @@ class Incident(Record):
     onset_interval: tuple[datetime, datetime] = Field(description="90% interval of the onset.")
     updated_at: datetime
     resolved_at: datetime | None = None
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = Field(description="The leading signal first: causes and segments are about it.")
     causes: tuple[Cause, ...] = ()
     silent: bool = Field(
         default=False, description="True when no infrastructure check newly fired, and at least one is measured."

@@ -17,6 +17,8 @@ from driftwatch.incidents.life import Alarm
 from driftwatch.statistics.buckets import Floats
 from driftwatch.ticks import Ticks
 
+DOUBT = math.log(20.0)
+"""Log e-value from which something may be changing: learning waits, and the signal is shown beside others."""
 EPOCH = 24
 """Learning, recovery and restarts happen at ticks that are multiples of this, however the stream is cut."""
 
@@ -102,10 +104,10 @@ class StreamWatch:
             if alarm is not None:
                 yield alarm
 
-    def look(self, name: str, tick: int, least: float = 0.0) -> Alarm | None:
-        """What one test says at this tick, if its move exceeds the margin and its evidence ``least``."""
+    def look(self, name: str, tick: int) -> Alarm | None:
+        """What one test says at this tick, if its move exceeds the margin."""
         shift = self.detectors[name].describe(tick)
-        if shift is None or shift.log_e < least or not shift.exceeds(self.margins[name]):
+        if shift is None or not shift.exceeds(self.margins[name]):
             return None
         return Alarm(self.title, name, tick, shift)
 
@@ -120,6 +122,11 @@ class StreamWatch:
             return False
         back = abs(size) < max(self.margins[alarm.signal], 2.0 * error) or size * alarm.shift.size < 0
         return back and abs(size) < 0.5 * abs(alarm.shift.size)
+
+    def in_doubt(self, last: int) -> bool:
+        """Whether something may be changing: then it is too early to call the newest ticks healthy."""
+        judged = (d for name, d in self.detectors.items() if not BY_NAME[name].workload)
+        return any(d.evidence(last) > DOUBT for d in judged)
 
     def learn(self, before: int, skip: tuple[int, int] | None) -> None:
         """Take what was seen before this tick as healthy, but for the ticks in ``skip``."""

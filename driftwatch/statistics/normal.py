@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 from driftwatch.statistics.buckets import Floats
@@ -25,6 +27,8 @@ _FAR = (
      0.0148753612908506148525, 0.13692988092273580531, 0.59983220655588793769, 1.0),
 )  # fmt: skip
 
+_REGIONS = np.array([_CENTRE, _NEAR, _FAR]).transpose(2, 1, 0)  # powers x (top, bottom) x regions
+
 
 def normal_quantile(p: Floats) -> Floats:
     """Quantiles of the standard normal distribution, to about 1e-15.
@@ -32,7 +36,7 @@ def normal_quantile(p: Floats) -> Floats:
     Parameters
     ----------
     p
-        Shape (n,): probabilities in (0, 1).
+        Any shape: probabilities in (0, 1).
 
     References
     ----------
@@ -45,15 +49,14 @@ def normal_quantile(p: Floats) -> Floats:
     """
     q = p - 0.5
     tail = np.sqrt(-np.log(np.minimum(p, 1.0 - p)))
-    near, far = tail - 1.6, tail - 5.0
-    outside = np.where(tail <= 5.0, _ratio(_NEAR, near), _ratio(_FAR, far))
-    centre = 0.180625 - q * q
-    return np.where(np.abs(q) <= 0.425, q * _ratio(_CENTRE, centre), np.sign(q) * outside)
+    region = np.where(np.abs(q) <= 0.425, 0, np.where(tail <= 5.0, 1, 2))
+    x = np.choose(region, [0.180625 - q * q, tail - 1.6, tail - 5.0])
+    top, bottom = reduce(lambda total, coefficient: total * x + coefficient, _REGIONS[..., region])  # Horner
+    return np.asarray(np.where(region == 0, q, np.sign(q)) * (top / bottom), np.float64)
 
-
-def _ratio(polynomials: tuple[tuple[float, ...], tuple[float, ...]], x: Floats) -> Floats:
-    top, bottom = polynomials
-    return np.asarray(np.polyval(top, x) / np.polyval(bottom, x), np.float64)
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_MIX = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
+_LAST, _SPARE = np.uint64(31), np.uint64(11)
 
 
 def uniform_of(seed: int, position: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
@@ -70,9 +73,8 @@ def uniform_of(seed: int, position: np.ndarray[tuple[int], np.dtype[np.int64]]) 
     >>> uniform_of(7, np.array([1, 2])).round(3).tolist() == uniform_of(7, np.array([1, 2])).round(3).tolist()
     True
     """
-    with np.errstate(over="ignore"):
-        x = (position.astype(np.uint64) + np.uint64(seed % 2**64)) * np.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        x = x ^ (x >> np.uint64(31))
-    return (x >> np.uint64(11)).astype(np.float64) / 2.0**53
+    x = (position.astype(np.uint64) + np.uint64(seed % 2**64)) * _GAMMA
+    for shift, factor in _MIX:
+        x = (x ^ (x >> shift)) * factor
+    x = x ^ (x >> _LAST)
+    return (x >> _SPARE).astype(np.float64) / 2.0**53

@@ -35,10 +35,10 @@ def past_means(values: Floats, history: Floats) -> Floats:
     """
     if not len(values):
         return np.empty((0, len(SPANS)))
-    longest = SPANS[-1]
-    padded = np.concatenate([np.zeros(longest), history, values[:-1]])[-(longest + len(values) - 1) :]
-    windows = np.lib.stride_tricks.sliding_window_view(padded, longest)
-    return np.stack([windows[:, -span:].mean(axis=1) for span in SPANS], axis=1)
+    n, longest = len(values), SPANS[-1]
+    padded = np.concatenate([np.zeros(longest), history, values[:-1]])[-(longest + n - 1) :]
+    means = [sum(padded[longest - k : longest - k + n] for k in range(span, 0, -1)) / span for span in SPANS]
+    return np.stack(means, axis=1)
 
 
 def fit_persistence(values: Floats) -> Floats:
