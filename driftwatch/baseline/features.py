@@ -60,9 +60,11 @@ class Workload:
         centre
             Shape (4,): centre of prompt, output, cached and load.
         """
-        logs = np.nan_to_num(self.logs - centre[:3])
-        load = self.load - centre[3]
-        return np.column_stack([np.ones(len(load)), logs, logs[:, :2] ** 2, load])
+        logs = self.logs - centre[:3]
+        logs[np.isnan(logs)] = 0.0
+        design = np.ones((len(logs), len(FEATURES)))
+        design[:, 1:4], design[:, 4:6], design[:, 6] = logs, logs[:, :2] ** 2, self.load - centre[3]
+        return design
 
 
 def unpack(cell: Ints) -> Ints:
@@ -123,11 +125,16 @@ class Seen:
         """Which rows lie in the learnt range: all but half a percent at each end, and a cell more."""
         inside = np.ones(len(cells), np.bool_)
         for k, counts in enumerate(self.counts):
-            known = counts[:UNKNOWN_CELL]
-            share = np.cumsum(known) / max(known.sum(), 1.0)
-            low = int(np.searchsorted(share, 0.005)) - 1
-            high = int(np.searchsorted(share, 0.995)) + 1
-            unknown = cells[:, k] == UNKNOWN_CELL
-            within = (cells[:, k] >= low) & (cells[:, k] <= high) & bool(known.sum())
-            inside &= np.where(unknown, counts[UNKNOWN_CELL] > 0, within)
+            inside &= _common(counts)[cells[:, k]]
         return inside
+
+
+def _common(counts: Floats) -> NDArray[np.bool_]:
+    """Which cells hold what was learnt from, but for the rarest."""
+    common, known = np.zeros(CELLS, np.bool_), counts[:UNKNOWN_CELL]
+    if known.sum():
+        share = np.cumsum(known) / known.sum()
+        low, high = (int(np.searchsorted(share, edge)) for edge in (0.005, 0.995))
+        common[max(low - 1, 0) : high + 2] = True
+    common[UNKNOWN_CELL] = counts[UNKNOWN_CELL] > 0
+    return common

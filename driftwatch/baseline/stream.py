@@ -12,12 +12,12 @@ from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, unp
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.shares import Shares
 from driftwatch.baseline.warmup import find_step, outages
-from driftwatch.baseline.workload import CONDITIONAL, WorkloadModel, by_tick, measured
+from driftwatch.baseline.workload import CONDITIONAL, Measured, WorkloadModel, by_tick, measured
 from driftwatch.config import Learning
 from driftwatch.events.signals import BY_NAME
 from driftwatch.statistics.buckets import Floats, Ints
-from driftwatch.statistics.robust import sums
-from driftwatch.ticks.tick import OUTCOMES, Ticks, merge
+from driftwatch.statistics.robust import midmean, sums
+from driftwatch.ticks.tick import OUTCOMES, Ticks, joined, merge
 
 _REFIT = 1.25  # solve again when there is this much more to learn from
 _NEVER = 2**60  # a tick beyond all others
@@ -224,13 +224,13 @@ class StreamBaseline:
         segments: dict[str, SegmentSums] = {}
         for signal, model in self.models.items():
             values = measured(signal, ticks, workload)
+            values = values.take(np.flatnonzero(inside[values.row]))
             residual = model.residual(design, values)
-            kept = inside[values.row]
-            row, count = values.row[kept], values.count[kept]
-            residual, raw = residual[kept], values.value[kept]
-            tick, value, total = by_tick(ticks.tick[row], residual, count, first, n)
-            tracks[signal] = Observed(tick, value, total, by_tick(ticks.tick[row], raw, count, first, n)[1])
-            segments[signal] = _by_segment(ticks, row, residual, raw, count, model.scale)
+            at = ticks.tick[values.row]
+            tick, value, total = by_tick(at, residual, values.count, first, n)
+            raw = midmean(at - first, values.value, values.count, n)[tick - first]
+            tracks[signal] = Observed(tick, value, total, raw)
+            segments[signal] = _by_segment(ticks, values, residual, model.scale)
         tracks |= self._shares(ticks, inside, first, n) | self._traffic(workload, counts, first)
         self.counts = np.concatenate([self.counts, counts])[-(LOAD_SPAN - 1) :]
         self.pending.append(_Pending(workload, ticks))
@@ -298,7 +298,7 @@ def _joined(parts: Sequence[_Pending]) -> _Pending:
     rows = [p.workload for p in parts]
     names = ("tick", "logs", "cells", "load", "requests")
     workload = Workload(*(np.concatenate([getattr(row, name) for row in rows]) for name in names))
-    return _Pending(workload, merge([p.ticks for p in parts]))
+    return _Pending(workload, joined([p.ticks for p in parts]))
 
 
 def _outside(skip: tuple[int, int] | None, before: int) -> list[tuple[int, int]]:
@@ -308,12 +308,11 @@ def _outside(skip: tuple[int, int] | None, before: int) -> list[tuple[int, int]]
     return [(-_NEVER, min(skip[0], before) - 1), (skip[1] + 1, before - 1)]
 
 
-def _by_segment(ticks: Ticks, row: Ints, residual: Floats, raw: Floats, count: Floats, scale: float) -> SegmentSums:
+def _by_segment(ticks: Ticks, seen: Measured, residual: Floats, scale: float) -> SegmentSums:
     """Sums by tick and segment; residuals are bounded so that one request cannot make a segment."""
     bound = max(8.0 * scale, 3.0)
     residual = np.clip(residual, -bound, bound)
-    tick, segment = ticks.tick[row], ticks.segment[row]
-    width = int(segment.max()) + 1 if len(segment) else 1
-    keys, group = np.unique(tick * width + segment, return_inverse=True)
-    added = [sums(group, count * x, len(keys)) for x in (np.ones_like(residual), residual, residual**2, raw)]
-    return SegmentSums(keys // width, keys % width, *added)
+    tick, segment = ticks.tick[seen.row], ticks.segment[seen.row]
+    start = np.flatnonzero(np.diff(tick, prepend=-1) | np.diff(segment, prepend=-1))  # rows are sorted by both
+    values = seen.count * np.stack([np.ones_like(residual), residual, residual**2, seen.value])
+    return SegmentSums(tick[start], segment[start], *np.add.reduceat(values, start, axis=1))

@@ -28,6 +28,10 @@ class Measured:
     value: Floats
     count: Floats
 
+    def take(self, kept: Ints) -> Measured:
+        """Only these of the values."""
+        return Measured(self.row[kept], self.value[kept], self.count[kept])
+
 
 def measured(signal: str, ticks: Ticks, workload: Workload) -> Measured:
     """Log values of a signal in these ticks."""
@@ -98,8 +102,8 @@ class WorkloadModel:
 
     def residual(self, design: Floats, seen: Measured) -> Floats:
         """Log value minus what the workload explains."""
-        # column by column: a matrix product may round differently for another number of rows
-        expected = sum(design[:, k] * c for k, c in enumerate(self.coefficients))
+        # no matrix product: it may round differently for another number of rows
+        expected = np.einsum("ij,j->i", design, self.coefficients)
         return np.asarray(seen.value - expected[seen.row])
 
     def absorb(self, design: Floats, seen: Measured) -> None:

@@ -73,8 +73,10 @@ def sentences(said: Iterable[str]) -> tuple[str, ...]:
 
 
 def lead(incident: Incident) -> Finding | None:
-    """The leading signal's finding: the record has it first."""
-    return next(iter(incident.findings), None)
+    """The finding that moved most, among those that the kind is about; the first of equals."""
+    users = incident.kind == "workload"
+    about = [f for f in incident.findings if f.signal in SIGNALS and SIGNALS[f.signal].workload == users]
+    return max(about or incident.findings, key=_size, default=None)
 
 
 def title(name: str) -> str:

@@ -52,15 +52,17 @@ def midmean(group: Ints, values: Floats, weights: Floats, n_groups: int) -> Floa
     >>> midmean(np.zeros(4, int), np.array([1.0, 2.0, 4.0, 900.0]), np.ones(4), 2).tolist()
     [3.0, nan]
     """
-    order = np.lexsort((values, group))
+    order = np.argsort(values)
+    order = order[np.argsort(group[order].astype(np.min_scalar_type(n_groups)), kind="stable")]  # small: radix sort
     group, values, weights = group[order], values[order], weights[order]
-    total = sums(group, weights, n_groups)
-    start = np.cumsum(total) - total
-    above = np.cumsum(weights) - start[group]
-    low, high = 0.25 * total[group], 0.75 * total[group]
-    inside = np.clip(np.minimum(above, high) - np.maximum(above - weights, low), 0.0, None)
+    edges = np.searchsorted(group, np.arange(n_groups + 1))
+    has = np.flatnonzero(np.diff(edges))
+    reached = np.concatenate([[0.0], np.cumsum(weights)])
+    start, total = reached[edges[:-1]], np.diff(reached[edges])
+    low, high = start + 0.25 * total, start + 0.75 * total
+    inside = np.maximum(np.minimum(reached[1:], high[group]) - np.maximum(reached[:-1], low[group]), 0.0)
     middle = np.full(n_groups, np.nan)
-    np.divide(sums(group, inside * values, n_groups), sums(group, inside, n_groups), out=middle, where=total > 0)
+    middle[has] = np.add.reduceat(inside * values, edges[has]) / np.add.reduceat(inside, edges[has])
     return middle
 
 

@@ -87,8 +87,8 @@ class Ticks:
     def duration(self, name: str) -> tuple[Ints, Ints, Ints]:
         """Histogram of one duration: (row, bucket, count)."""
         which = HISTOGRAMS.index(name)
-        rows = self.code // BUCKETS == which
-        return self.row[rows], self.code[rows] % BUCKETS, self.count[rows]
+        rows = np.flatnonzero(self.code // BUCKETS == which)
+        return self.row[rows], self.code[rows] - which * BUCKETS, self.count[rows]
 
     def mean_log_tokens(self) -> Floats:
         """Shape (n, 3): mean of ln(1 + tokens) of each row."""
@@ -97,6 +97,8 @@ class Ticks:
 
 _ROWS = ("tick", "stream", "segment", "cell", "requests", "log_tokens", "outcomes")
 _FLOW = ("flow_known", "flow_stream", "flow_segment", "flow_tick", "started", "started_tokens", "ended_tokens")
+
+_COLUMNS = tuple(f.name for f in fields(Ticks))
 
 
 def empty() -> Ticks:
@@ -114,14 +116,18 @@ def merge(parts: Sequence[Ticks]) -> Ticks:
     0
     """
     parts = [p for p in parts if len(p) or len(p.flow_tick)]
-    if not parts:
-        return empty()
-    if len(parts) == 1:
-        return parts[0]
-    joined = {f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(Ticks) if f.name != "row"}
+    whole = joined(parts)
+    return grouped(**{name: getattr(whole, name) for name in _COLUMNS}) if len(parts) > 1 else whole
+
+
+def joined(parts: Sequence[Ticks]) -> Ticks:
+    """Ticks that follow one another, as one."""
+    if len(parts) < 2:
+        return parts[0] if parts else empty()
+    columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS}
     offsets = np.cumsum([0] + [len(p) for p in parts[:-1]])
-    joined["row"] = np.concatenate([p.row + offset for p, offset in zip(parts, offsets, strict=True)])
-    return grouped(**joined)
+    columns["row"] = np.concatenate([p.row + offset for p, offset in zip(parts, offsets, strict=True)])
+    return Ticks(**columns)
 
 
 def grouped(

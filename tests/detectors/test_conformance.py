@@ -56,6 +56,19 @@ def binomial(rng, level):
     return rng.binomial(total, level).astype(float), total.astype(float)
 
 
+def remembering(rng, level):
+    noise = rng.normal(0, 0.25, len(level) + 50)
+    for k in range(1, len(noise)):
+        noise[k] += 0.5 * noise[k - 1]
+    return level + noise[50:], np.full(len(level), 7.0)
+
+
+def bursty(rng, level):
+    """A share that is not the same in each tick: requests of one tick share its fate."""
+    total = 1 + rng.poisson(14, len(level))
+    return rng.binomial(total, rng.beta(8 * level, 8 * (1 - level))).astype(float), total.astype(float)
+
+
 def location(**settings):
     return LocationDetector(seed=1, **settings)
 
@@ -64,7 +77,9 @@ CASES = [
     Case("location", location, normal, 0.1, 0.0, 1.0, -1.0),
     Case("location with ties", location, coarse, 0.1, 0.0, 2.0, -2.0),
     Case("location with heavy tails", location, heavy, 0.1, -3.0, -1.5, -4.5),
+    Case("location with memory", location, remembering, 0.1, 0.0, 1.5, -1.5),
     Case("proportion", ProportionDetector, binomial, 0.03, 0.3, 0.75, 0.03),
+    Case("bursty proportion", ProportionDetector, bursty, 0.03, 0.3, 0.85, 0.03),
     Case("rare proportion", ProportionDetector, binomial, 0.01, 0.01, 0.3, 0.01),
     Case("frequent proportion", ProportionDetector, binomial, 0.01, 0.99, 0.99, 0.6),
 ]
@@ -97,13 +112,13 @@ def learnt(case, rows, until=LEARN, **settings):
 
 
 def played(detector, parts, boundaries=()):
-    """Update with each part; learn and look at what an engine would, at ticks that do not depend on the parts."""
+    """Update with each part; learn, and look, at ticks that do not depend on the parts, as an engine does."""
     log_e, seen = [], {}
     for part in parts:
         evidence = detector.update(*part)
         assert evidence.tick is part[0]
         log_e.append(evidence.log_e)
-        seen |= {int(t): detector.describe(int(t)) for t in part[0] if t % 7 == 0}
+        seen |= {t: (detector.describe(t), detector.evidence(t)) for t in part[0].tolist() if t % 7 == 0}
         if len(part[0]) and int(part[0][-1]) + 1 in boundaries:
             detector.learn(int(part[0][-1]) + 1 - EPOCH)
     return np.concatenate(log_e), seen
@@ -135,7 +150,9 @@ def test_any_cut_gives_the_same_evidence_and_the_same_words(case, seed, since, u
         found.append(played(detector, parts, ends))
     for log_e, seen in found[1:]:
         assert np.allclose(log_e, found[0][0], rtol=1e-9, atol=1e-9)
-        assert all(close(seen[t], found[0][1][t]) for t in seen)
+        for t, (shift, evidence) in seen.items():
+            assert close(shift, found[0][1][t][0])
+            assert evidence == pytest.approx(found[0][1][t][1], rel=1e-9, abs=1e-9)
 
 
 @every
@@ -187,6 +204,7 @@ def test_an_obvious_change_is_found_sized_and_dated(case, way):
         assert abs(shift.size - size) <= 4 * shift.error
         assert shift.exceeds(case.margin)
         assert shift.log_e == pytest.approx(log_e[-1])
+        assert shift.evidence == detector.evidence(int(after[0][-1])) == pytest.approx(log_e[-1] - math.log(len(log_e)))
         assert shift.count == after[2][after[0] >= shift.onset].sum()
         assert shift.reference == pytest.approx(case.healthy, abs=0.1)
 
@@ -208,17 +226,19 @@ def test_nine_of_ten_intervals_hold_the_change(case):
 
 @every
 def test_false_alarms_keep_the_promise(case):
-    """P(alarm by m) <= m / A on healthy streams, each with a large reference of its own level and no margin."""
+    """P(alarm by m) <= m / A on healthy streams with a large reference and no margin; R / m is an e-value."""
     streams, m, bound = 200, 100, 0.25
     detector, _ = learnt(case, stream(case, 6000, 3), 6000)
     fresh = case.make(margin=0.0)
     fresh.restore(detector.learnt)
     saved = pickle.dumps(fresh)
-    alarmed = 0
+    alarmed, e_values = 0, []
     for seed in range(streams):
-        clone = pickle.loads(saved)
-        alarmed += clone.update(*stream(case, m, 1000 + seed)).log_e.max() >= math.log(m / bound)
+        clone, healthy = pickle.loads(saved), stream(case, m, 1000 + seed)
+        alarmed += clone.update(*healthy).log_e.max() >= math.log(m / bound)
+        e_values.append(math.exp(clone.evidence(int(healthy[0][-1]))))
     assert alarmed / streams <= bound
+    assert np.mean(e_values) <= 1.0 + 3.0 * np.std(e_values) / math.sqrt(streams)
 
 
 @every
@@ -243,6 +263,7 @@ def test_nothing_is_said_before_something_is_learnt(case):
     for part in pieces(rows, [3, 30]):
         assert detector.update(*part).log_e.tolist() == [-np.inf] * len(part[0])
         assert detector.describe(int(part[0][-1])) is None
+        assert detector.evidence(int(part[0][-1])) == -np.inf
     assert not detector.ready
     detector.learn(0)
     assert not detector.ready
@@ -297,6 +318,7 @@ def test_after_a_restart_evidence_begins_at_nothing_and_what_was_learnt_stays(ca
     reference = detector.learnt.copy()
     detector.restart()
     assert detector.describe(int(bad[0][-1])) is None
+    assert detector.evidence(int(bad[0][-1])) == -np.inf
     assert detector.ready
     assert np.array_equal(detector.learnt, reference)
     quiet = detector.update(*good).log_e

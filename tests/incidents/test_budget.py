@@ -1,0 +1,35 @@
+import math
+
+import pytest
+
+from driftwatch.config import Config
+from driftwatch.events.signals import SIGNALS
+from driftwatch.incidents import log_threshold
+
+
+def threshold(**settings):
+    return log_threshold(Config.parse(settings))
+
+
+@pytest.mark.parametrize(
+    ("false_incidents", "days", "width", "streams"), [(1, 30, 5, 16), (2, 7, 1, 4), (0.1, 365, 60, 1)]
+)
+def test_all_tests_together_keep_to_the_budget(false_incidents, days, width, streams):
+    a = math.exp(
+        threshold(
+            budget={"false_incidents": false_incidents, "per_days": days},
+            ticks={"width_s": width},
+            streams={"max_streams": streams},
+        )
+    )
+    tests = streams * len(SIGNALS)
+    alarms_in_time = days * 86_400 / width * tests / a  # each test has one in A ticks, at most
+    assert alarms_in_time == pytest.approx(false_incidents)
+
+
+def test_it_depends_on_nothing_but_the_settings_that_divide_the_budget():
+    plain = threshold()
+    assert threshold(streams={"by": ["model"], "max_segments": 3}) == plain
+    assert threshold(learning={"min_ticks": 100}, margins={"ttft": 0.5}, incidents={"quiet_s": 9}) == plain
+    assert threshold(streams={"max_streams": 32}) == pytest.approx(plain + math.log(2))
+    assert threshold(budget={"false_incidents": 2}) == pytest.approx(plain - math.log(2))
