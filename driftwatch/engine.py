@@ -21,7 +21,7 @@ from driftwatch.ticks.histograms import HistogramTicks
 from driftwatch.ticks.series import SeriesStore
 
 _LONGEST_DOUBT = 30 * EPOCH  # ticks for which learning waits while something may be changing
-_IDLE = 30 * EPOCH  # a longer stretch without any event is passed over
+_IDLE = 30 * EPOCH  # of a stretch without any event, the ticks after this many are passed over
 
 
 class Engine:
@@ -61,6 +61,7 @@ class Engine:
         self.histories: dict[str, StreamHistory] = {}
         self.lives: list[Life] = []
         self.next_tick: int | None = None
+        self.busy = 0
         self.samples = 0
 
     def add(self, batch: Batch) -> None:
@@ -106,21 +107,23 @@ class Engine:
         return found
 
     def _epochs(self, ticks: Ticks, last: int) -> Iterator[tuple[int, int]]:
-        """Cut at multiples of an epoch; a long stretch with nothing in it is skipped."""
+        """Cut at multiples of an epoch; of a long stretch without events only the beginning is judged."""
         if self.next_tick is None:
             if not len(ticks):
                 return
-            self.next_tick = int(ticks.tick[0])
+            self.next_tick = self.busy = int(ticks.tick[0])
         first = self.next_tick
         while first <= last:
             following = ticks.tick[np.searchsorted(ticks.tick, first) :]
-            ahead = int(following[0]) if len(following) else last + 1
-            if ahead - first > _IDLE:
-                first = ahead // EPOCH * EPOCH
-            end = min(first // EPOCH * EPOCH + EPOCH - 1, last)
-            if first <= end:
-                yield first, end
-            first = end + 1
+            if first > self.busy + _IDLE:
+                if not len(following):
+                    return  # what comes next decides where to go on
+                first = int(following[0]) // EPOCH * EPOCH
+            whole = first // EPOCH * EPOCH + EPOCH - 1
+            if len(following) and following[0] <= whole:
+                self.busy = whole
+            yield first, min(whole, last)
+            first = min(whole, last) + 1
 
     def _judge(self, ticks: Ticks, first: int, last: int) -> list[Incident]:
         """One epoch, or a part of it: judge all streams, then tell what happened in order of time."""
@@ -230,6 +233,7 @@ class Engine:
         return (min(s[0] for s in recent), max(s[1] for s in recent)) if recent else None
 
     def _forget(self, before: int) -> None:
+        self.lives = [life for life in self.lives if life.resolved is None or life.resolved >= before]
         for history in self.histories.values():
             history.trim(before)
         if not self.keep_series:

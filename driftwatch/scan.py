@@ -165,9 +165,26 @@ class _Reading:
             late=getattr(builder, "late", 0),
             duplicates=getattr(builder, "duplicates", 0),
             absent=tuple(str(a) for a in expected_series(self.names)) if self.names else (),
-            notes=(*self.quarantine.notes, *self._ahead(), *(str(rule) for rule in engine.unread_rules)),
+            notes=(
+                *self.quarantine.notes,
+                *self._limits(),
+                *self._ahead(),
+                *(str(rule) for rule in engine.unread_rules),
+            ),
             config_digest=self.config.digest(),
             version=__version__,
+        )
+
+    def _limits(self) -> tuple[str, ...]:
+        """Limits of the configuration that were reached."""
+        builder, limits = self.engine.builder, self.config.streams
+        return tuple(
+            f"there are more {what} than streams.max_{what} = {limit}: the others are taken together as 'other'"
+            for what, names, limit in (
+                ("streams", builder.streams, limits.max_streams),
+                ("segments", builder.segments, limits.max_segments),
+            )
+            if names.overflow
         )
 
     def _ahead(self) -> tuple[str, ...]:

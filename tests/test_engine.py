@@ -174,3 +174,30 @@ def test_a_baseline_learnt_elsewhere_judges_from_the_first_tick() -> None:
     found = watching.advance() + watching.finish()
     assert [i.kind for i in found[:1]] == ["degradation"]
     assert abs(found[0].onset.timestamp() - (START + 50.0)) <= 15
+
+
+@pytest.mark.parametrize("pause", [1000.0, 3605.0, 3700.0, 9000.0, 86_400.0])
+def test_a_pause_is_the_same_however_it_is_read(pause: float) -> None:
+    early, late = traffic(12, ticks=90), traffic(13, ticks=120, slower=3.0, since=20)
+    at = START + 450.0 + pause - START
+    later = replace(
+        late,
+        started_at=late.started_at + at,
+        completed_at=late.completed_at + at,
+        id_hash=late.id_hash + np.uint64(10**6),
+    )
+    both = concat_requests([early, later])
+    edges = np.unique(np.linspace(0, len(both), 90).astype(int))
+    pieces = [both.take(np.arange(a, b)) for a, b in pairwise(edges)]
+    whole = run([both])
+    assert "degradation" in {i.kind for i in whole}
+    assert_same(facts(run(pieces)), facts(whole))
+
+
+def test_more_streams_than_allowed_are_judged_together() -> None:
+    many = replace(traffic(14), labels={"model": Coded.of([f"m{k % 7}" for k in range(len(traffic(14)))])})
+    engine = Engine(Config.parse({"streams": {"max_streams": 3}}))
+    engine.add(many)
+    engine.finish()
+    assert sorted(w.title for w in engine.watches.values()) == ["model=m0", "model=m1", "model=m2", "other"]
+    assert sum(w.requests for w in engine.watches.values()) == len(many)
