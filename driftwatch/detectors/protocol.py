@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.evidence import accumulate, change_time, mixture

@@ -54,6 +54,7 @@ def normal_quantile(p: Floats) -> Floats:
     top, bottom = reduce(lambda total, coefficient: total * x + coefficient, _REGIONS[..., region])  # Horner
     return np.asarray(np.where(region == 0, q, np.sign(q)) * (top / bottom), np.float64)
 
+
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
 _LAST, _SPARE = np.uint64(31), np.uint64(11)
