@@ -101,7 +101,7 @@ def _weight(finding: Finding) -> tuple[bool, float]:
 
 
 def _oldest(scene: Scene, stream: str, signal: str) -> int:
-    pieces = scene.histories[stream].observed.get(signal, [])
+    pieces = scene.histories[stream].observed.get(signal, ())
     return int(pieces[0].tick[0]) if pieces else 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,16 +24,16 @@ class StreamHistory:
         What began and ended, piece by piece; a tick may recur, for long requests are known late.
     """
 
-    observed: dict[str, list[Observed]] = field(default_factory=dict)
-    segments: dict[str, list[SegmentSums]] = field(default_factory=dict)
-    flows: list[Ticks] = field(default_factory=list)
+    observed: dict[str, deque[Observed]] = field(default_factory=dict)
+    segments: dict[str, deque[SegmentSums]] = field(default_factory=dict)
+    flows: deque[Ticks] = field(default_factory=deque)
 
     def add(self, judged: Judged) -> None:
         """Keep judged ticks."""
         for name, seen in judged.tracks.items():
-            self.observed.setdefault(name, []).append(seen)
+            self.observed.setdefault(name, deque()).append(seen)
         for name, sums in judged.segments.items():
-            self.segments.setdefault(name, []).append(sums)
+            self.segments.setdefault(name, deque()).append(sums)
 
     def add_flow(self, ticks: Ticks) -> None:
         """Keep what began and what ended."""
@@ -41,14 +42,16 @@ class StreamHistory:
 
     def trim(self, before: int) -> None:
         """Forget what lies before this tick."""
-        self.observed = {k: [p for p in v if len(p.tick) and p.tick[-1] >= before] for k, v in self.observed.items()}
-        self.segments = {k: [p for p in v if len(p.tick) and p.tick[-1] >= before] for k, v in self.segments.items()}
-        self.flows = [p for p in self.flows if p.flow_known[-1] >= before]
+        for pieces in (*self.observed.values(), *self.segments.values()):
+            while pieces and (not len(pieces[0].tick) or pieces[0].tick[-1] < before):
+                pieces.popleft()
+        while self.flows and self.flows[0].flow_known[-1] < before:
+            self.flows.popleft()
 
     def signal(self, name: str, first: int, last: int) -> tuple[Floats, Floats, Floats]:
         """One signal in each tick of ``[first, last]``: value, raw value, requests; NaN (and 0) where there is none."""
         value, raw, total = (np.full(last - first + 1, fill) for fill in (np.nan, np.nan, 0.0))
-        for piece in self.observed.get(name, []):
+        for piece in self.observed.get(name, ()):
             rows = (piece.tick >= first) & (piece.tick <= last)
             at = piece.tick[rows] - first
             value[at], raw[at], total[at] = piece.value[rows], piece.raw[rows], piece.total[rows]
@@ -56,7 +59,7 @@ class StreamHistory:
 
     def segment_sums(self, name: str, first: int, last: int) -> SegmentSums:
         """One signal's sums by tick and segment in ``[first, last]``."""
-        pieces = self.segments.get(name, [])
+        pieces = self.segments.get(name, ())
         columns = [[getattr(p, c)[(p.tick >= first) & (p.tick <= last)] for p in pieces] for c in _COLUMNS]
         joined = [np.concatenate(c) if c else np.empty(0) for c in columns]
         return SegmentSums(joined[0].astype(np.int64), joined[1].astype(np.int64), *joined[2:])

@@ -14,12 +14,20 @@ from driftwatch.detectors.protocol import Evidence, Memory, Shift
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.normal import normal_quantile, uniform_of
 from driftwatch.statistics.robust import midmean
-from driftwatch.statistics.whitening import SPANS, effective_share, fit_persistence, long_run_variance, past_means
+from driftwatch.statistics.whitening import (
+    SPANS,
+    effective_share,
+    filter_of,
+    filtered,
+    fit_persistence,
+    long_run_variance,
+)
 
 _SHIFTS = np.array([0.25, 0.5, 1.0, 2.0])  # bets on a move of this many standard deviations
+_HALF_SQUARES = 0.5 * _SHIFTS**2
 _OFTEN = np.array([0.5, 0.6])  # bets that this share of the ticks falls where only a few, or a tenth, should
 _TENTH, _FEWEST = 0.1, 0.005
-_SIDES = np.array([-1.0, 1.0])  # the near end of the margin, seen from above and from below
+_ABOVE = np.array([True, False])  # the two sides from which a value is seen
 _BETS = len(_SHIFTS) + len(_OFTEN)
 _REFIT = 1.25  # the persistence is fitted anew when there is this much more to learn from
 
@@ -65,7 +73,8 @@ class LocationDetector:
         self.waiting: Floats = np.empty(0)
         self.learnt: Floats = np.empty(0)
         self.level = 0.0
-        self.persistence: Floats = np.zeros(len(SPANS))
+        self.weights: Floats = filter_of(np.zeros(len(SPANS)))
+        self.near: Floats = np.zeros(2)
         self.reference: Floats = np.empty(0)
         self.variance = 0.0
         self.worth = 1.0
@@ -113,7 +122,8 @@ class LocationDetector:
     def _fit(self) -> None:
         self.fitted, self.unfitted = len(self.learnt), 0
         self.level = float(midmean(np.zeros(self.fitted, np.int64), self.learnt, np.ones(self.fitted), 1)[0])
-        self.persistence = fit_persistence(self.learnt - self.level)
+        self.weights = filter_of(fit_persistence(self.learnt - self.level))
+        self.near = self.margin * float(self.weights.sum()) * np.array([-1.0, 1.0])  # of the margin, from each side
         self.variance = long_run_variance(_winsorised(self.learnt - self.level))
         known = self._whitened(self.learnt, np.empty(0))[SPANS[-1] :]
         self.worth = effective_share(_winsorised(known))
@@ -121,20 +131,18 @@ class LocationDetector:
 
     def _whitened(self, values: Floats, history: Floats) -> Floats:
         """What the past does not predict, without the last digits: they depend on the cut, and would decide ties."""
-        centred, past = values - self.level, history[-SPANS[-1] :] - self.level
-        return _settled(centred - past_means(centred, past) @ self.persistence)
+        return filtered(values - self.level, history[-SPANS[-1] :] - self.level, self.weights).round(9)
 
     def _log_factors(self, tick: Ints, value: Floats) -> Floats:
-        whitened = self._whitened(value, self.memory.value)
-        margin = self.margin * (1.0 - float(self.persistence.sum()))
-        p = self._exceedance(_settled(whitened[:, None] + margin * _SIDES), uniform_of(self.seed, tick)[:, None])
+        near = (self._whitened(value, self.memory.value)[:, None] + self.near).round(9)
+        p = self._exceedance(near, uniform_of(self.seed, tick)[:, None])
         return self.worth * self._bets(p)  # a power below 1 of an e-value is one too (Jensen)
 
     def _exceedance(self, whitened: Floats, tie: Floats) -> Floats:
         """P-value of each observation among the reference, shape (n, 2): seen from above, and from below."""
         n = len(self.reference)
         left, right = (np.searchsorted(self.reference, whitened, side=side) for side in ("left", "right"))
-        beyond = np.stack([n - right[:, 0], left[:, 1]], axis=1)
+        beyond = np.where(_ABOVE, n - right, left)
         rank = beyond + tie * (right - left + 1)
         p: Floats = np.minimum((rank + np.sqrt(beyond + 1.0)) / (n + 1), 1.0 - 1e-9)
         return p
@@ -142,11 +150,11 @@ class LocationDetector:
     def _bets(self, p: Floats) -> Floats:
         """Log of e-values of p, one more axis: each has mean at most 1 if p is uniform or larger."""
         z = normal_quantile(1.0 - p)[..., None]
-        shifts = _SHIFTS * z - 0.5 * _SHIFTS**2
+        shifts = _SHIFTS * z - _HALF_SQUARES
         few = min(max(2.0 / (len(self.reference) + 1), _FEWEST), 0.5)  # the smallest p that this reference can show
         rare = np.array([few, _TENTH])
-        steps = np.where(p[..., None] <= rare, np.log(_OFTEN / rare), np.log((1 - _OFTEN) / (1 - rare)))
-        return np.concatenate([shifts, steps], axis=-1)
+        won, lost = np.log([_OFTEN / rare, (1 - _OFTEN) / (1 - rare)])
+        return np.concatenate([shifts, np.where(p[..., None] <= rare, won, lost)], axis=-1)
 
     def restore(self, learnt: Floats) -> None:
         """Take over what another one learnt."""
@@ -184,10 +192,6 @@ class LocationDetector:
     def restart(self) -> None:
         """Forget the evidence, keep what was learnt."""
         self.memory.restart()
-
-
-def _settled(values: Floats) -> Floats:
-    return np.round(values, 9)
 
 
 def _winsorised(values: Floats) -> Floats:

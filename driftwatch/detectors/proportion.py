@@ -14,6 +14,7 @@ from driftwatch.statistics.whitening import long_run_variance
 _UP = np.array([0.05, 0.15, 0.4, 0.8])  # bets on a share this far on the way from the null to 1
 _DOWN = np.array([0.8, 0.5, 0.2, 0.05])  # bets on a share of this fraction of the null
 _ROOM = 1e-3  # a null this close to 0 or 1 cannot be left on that side
+_REFIT = 1.25  # the overdispersion is fitted anew when there is this much more to learn from
 _CAP = 6.0  # no single tick may give more evidence: one burst is not a change
 
 
@@ -56,6 +57,8 @@ class ProportionDetector:
         self.share = 0.0
         self.dispersion = 1.0
         self.error = 0.0
+        self.hit = self.miss = np.zeros((2, len(_UP)))
+        self.fitted = self.unfitted = 0
 
     @property
     def ready(self) -> bool:
@@ -79,6 +82,7 @@ class ProportionDetector:
         if skip is not None:
             taken &= ~((self.waiting_tick >= skip[0]) & (self.waiting_tick <= skip[1]))
         self.learnt = np.concatenate([self.learnt, self.waiting[taken]])[-self.capacity :]
+        self.unfitted += int(taken.sum())
         self.waiting_tick, self.waiting = self.waiting_tick[~ripe], self.waiting[~ripe]
         if len(self.learnt):
             self._fit()
@@ -86,21 +90,25 @@ class ProportionDetector:
     def _fit(self) -> None:
         hits, total = self.learnt[:, 0], self.learnt[:, 1]
         self.share = float((hits.sum() + 0.5) / (total.sum() + 1.0))
-        sd = np.sqrt(np.maximum(total, 1.0) * self.share * (1.0 - self.share))
-        self.dispersion = max(1.0, long_run_variance((hits - total * self.share) / sd))
+        if self.unfitted >= self.fitted * (_REFIT - 1.0):
+            self.fitted, self.unfitted = len(hits), 0
+            sd = np.sqrt(np.maximum(total, 1.0) * self.share * (1.0 - self.share))
+            self.dispersion = max(1.0, long_run_variance((hits - total * self.share) / sd))
         self.error = math.sqrt(self.dispersion * self.share * (1.0 - self.share) / (total.sum() + 1.0))
-
-    def _log_factors(self, value: Floats, total: Floats) -> Floats:
         room = self.margin + 1.96 * self.error
         high, low = self.share + room, self.share - room
-        nothing = np.zeros((len(total), len(_UP)))  # where the margin leaves no room for a move
-        up = _log_ratio(value, total, high, high + (1.0 - high) * _UP) if high < 1.0 - _ROOM else nothing
-        down = _log_ratio(value, total, low, low * _DOWN) if low > _ROOM else nothing
-        return np.minimum(np.stack([up, down], axis=1) / self.dispersion, _CAP)
+        # where the margin leaves no room for a move, nothing is bet
+        up = _log_ratios(high, high + (1.0 - high) * _UP) if high < 1.0 - _ROOM else np.zeros((2, len(_UP)))
+        down = _log_ratios(low, low * _DOWN) if low > _ROOM else np.zeros((2, len(_DOWN)))
+        self.hit, self.miss = np.stack([up, down], axis=1)
+
+    def _log_factors(self, value: Floats, total: Floats) -> Floats:
+        hits, misses = value[:, None, None], (total - value)[:, None, None]
+        return np.minimum((hits * self.hit + misses * self.miss) / self.dispersion, _CAP)
 
     def restore(self, learnt: Floats) -> None:
         """Take over what another one learnt."""
-        self.learnt = learnt[-self.capacity :]
+        self.learnt, self.fitted = learnt[-self.capacity :], 0
         self._fit()
 
     def evidence(self, tick: int) -> float:
@@ -136,7 +144,6 @@ class ProportionDetector:
         self.memory.restart()
 
 
-def _log_ratio(hits: Floats, total: Floats, null: float, alternatives: Floats) -> Floats:
-    """Log likelihood ratio of binomial counts, shape (n, k)."""
-    misses = (total - hits)[:, None]
-    return hits[:, None] * np.log(alternatives / null) + misses * np.log((1.0 - alternatives) / (1.0 - null))
+def _log_ratios(null: float, alternatives: Floats) -> Floats:
+    """Log likelihood ratios of one hit and of one miss, shape (2, k)."""
+    return np.log([alternatives / null, (1.0 - alternatives) / (1.0 - null)])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
 import numpy as np
 
 from driftwatch.statistics.buckets import Floats
@@ -27,7 +25,8 @@ _FAR = (
      0.0148753612908506148525, 0.13692988092273580531, 0.59983220655588793769, 1.0),
 )  # fmt: skip
 
-_REGIONS = np.array([_CENTRE, _NEAR, _FAR]).transpose(2, 1, 0)  # powers x (top, bottom) x regions
+_REGIONS = np.array([_CENTRE, _NEAR, _FAR]).transpose(0, 2, 1)  # regions x powers x (top, bottom)
+_POWERS = np.arange(7.0, -1.0, -1.0)
 
 
 def normal_quantile(p: Floats) -> Floats:
@@ -51,8 +50,8 @@ def normal_quantile(p: Floats) -> Floats:
     tail = np.sqrt(-np.log(np.minimum(p, 1.0 - p)))
     region = np.where(np.abs(q) <= 0.425, 0, np.where(tail <= 5.0, 1, 2))
     x = np.choose(region, [0.180625 - q * q, tail - 1.6, tail - 5.0])
-    top, bottom = reduce(lambda total, coefficient: total * x + coefficient, _REGIONS[..., region])  # Horner
-    return np.asarray(np.where(region == 0, q, np.sign(q)) * (top / bottom), np.float64)
+    parts = np.einsum("...k,...kc->...c", x[..., None] ** _POWERS, _REGIONS[region])
+    return np.asarray(np.where(region == 0, q, np.sign(q)) * parts[..., 0] / parts[..., 1], np.float64)
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

@@ -58,9 +58,10 @@ def midmean(group: Ints, values: Floats, weights: Floats, n_groups: int) -> Floa
     edges = np.searchsorted(group, np.arange(n_groups + 1))
     has = np.flatnonzero(np.diff(edges))
     reached = np.concatenate([[0.0], np.cumsum(weights)])
-    start, total = reached[edges[:-1]], np.diff(reached[edges])
-    low, high = start + 0.25 * total, start + 0.75 * total
-    inside = np.maximum(np.minimum(reached[1:], high[group]) - np.maximum(reached[:-1], low[group]), 0.0)
+    total = np.diff(reached[edges])
+    above = reached[1:] - reached[edges[group]]
+    low, high = (0.25 * total)[group], (0.75 * total)[group]
+    inside = np.maximum(np.minimum(above, high) - np.maximum(above - weights, low), 0.0)
     middle = np.full(n_groups, np.nan)
     middle[has] = np.add.reduceat(inside * values, edges[has]) / np.add.reduceat(inside, edges[has])
     return middle

@@ -41,6 +41,42 @@ def past_means(values: Floats, history: Floats) -> Floats:
     return np.stack(means, axis=1)
 
 
+def filter_of(persistence: Floats) -> Floats:
+    """What `fit_persistence` found as the weights of the last 6 values and of the value itself, oldest first.
+
+    Examples
+    --------
+    >>> filter_of(np.array([0.5, 0.3])).round(2).tolist()
+    [-0.05, -0.05, -0.05, -0.05, -0.05, -0.55, 1.0]
+    """
+    weights = np.zeros(SPANS[-1] + 1)
+    weights[-1] = 1.0
+    for span, coefficient in zip(SPANS, persistence, strict=True):
+        weights[-1 - span : -1] -= coefficient / span
+    return weights
+
+
+def filtered(values: Floats, history: Floats, weights: Floats) -> Floats:
+    """Each value less what its past predicts: shape (n,).
+
+    Parameters
+    ----------
+    values, history
+        As for `past_means`.
+    weights
+        Shape (7,): what `filter_of` returns.
+
+    Examples
+    --------
+    >>> filtered(np.array([1.0, 2.0]), np.array([6.0]), filter_of(np.array([0.5, 0.0]))).tolist()
+    [-2.0, 1.5]
+    """
+    if not len(values):
+        return np.empty(0)
+    padded = np.concatenate([np.zeros(len(weights) - 1), history, values])[1 - len(weights) - len(values) :]
+    return np.correlate(padded, weights, "valid")
+
+
 def fit_persistence(values: Floats) -> Floats:
     """Fit how much of a value is predicted by the means of its past: non-negative, shrunk, and stable.
 
