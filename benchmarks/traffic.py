@@ -66,7 +66,7 @@ def write(traffic: Traffic, parquet: Path | None = None, jsonl: Path | None = No
             if table is not None:
                 table.write_table(pa.table(columns))
             if text is not None:
-                pl.from_arrow(pa.table(columns)).write_ndjson(text)
+                pl.DataFrame(pa.table(columns)).write_ndjson(text)
 
 
 def _parquet(path: Path | None) -> AbstractContextManager[Any]:
@@ -134,9 +134,7 @@ def _columns(traffic: Traffic, rng: np.random.Generator, started: NDArray[np.flo
     }
 
 
-def _wobble(
-    rng: np.random.Generator, started: NDArray[np.float64], engine: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _wobble(rng: np.random.Generator, started: NDArray[np.float64], engine: NDArray[np.int64]) -> NDArray[np.float64]:
     """A few percent up and down that all requests of one engine at one time share, from one slice to the next."""
     if not len(started):
         return np.empty(0)

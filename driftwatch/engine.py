@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from driftwatch.events.columns import Batch, Markers, Metrics, Requests
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents import Alarm, Incident, Life, join, log_threshold, opened
 from driftwatch.incidents.watch import DOUBT, EPOCH, StreamWatch, margins_of
-from driftwatch.ticks import TickBuilder, Ticks, merge
+from driftwatch.ticks import TickBuilder, Ticks, empty, merge
 from driftwatch.ticks.histograms import HistogramTicks
 from driftwatch.ticks.series import SeriesStore
 
@@ -98,9 +98,9 @@ class Engine:
 
     def _run(self, ticks: Ticks, last: int) -> list[Incident]:
         found: list[Incident] = []
+        streams = {int(k): ticks.of_stream(int(k)) for k in np.union1d(ticks.stream, ticks.flow_stream)}
         for first, end in self._epochs(ticks, last):
-            part = ticks.between(first, end)
-            found += self._judge(part, first, end)
+            found += self._judge({k: part.between(first, end) for k, part in streams.items()}, first, end)
             if (end + 1) % EPOCH == 0:
                 found += self._boundary(end)
             self.next_tick = end + 1
@@ -125,12 +125,13 @@ class Engine:
             yield first, min(whole, last)
             first = min(whole, last) + 1
 
-    def _judge(self, ticks: Ticks, first: int, last: int) -> list[Incident]:
+    def _judge(self, parts: Mapping[int, Ticks], first: int, last: int) -> list[Incident]:
         """One epoch, or a part of it: judge all streams, then tell what happened in order of time."""
-        for number in np.unique(np.concatenate([ticks.stream, ticks.flow_stream])):
-            self._watch(int(number))
+        for number, part in parts.items():
+            if len(part) or len(part.flow_tick):
+                self._watch(number)
         for number, watch in self.watches.items():
-            part = ticks.of_stream(number)
+            part = parts.get(number, empty())
             self.histories[watch.title].add_flow(part)
             judged = watch.advance(part, first, last) if watch.ticks or len(part) else None
             if judged is not None:

@@ -178,7 +178,9 @@ class _Reading:
     def _limits(self) -> tuple[str, ...]:
         """Limits of the configuration that were reached."""
         builder, limits = self.engine.builder, self.config.streams
-        return tuple(
+        learnt_with = self.engine.baseline.config_digest
+        other = "the baseline was learnt with another configuration: learn it anew if ticks, streams or units differ"
+        return (other,) * (learnt_with not in ("", self.config.digest())) + tuple(
             f"there are more {what} than streams.max_{what} = {limit}: the others are taken together as 'other'"
             for what, names, limit in (
                 ("streams", builder.streams, limits.max_streams),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -38,11 +39,12 @@ class StreamHistory:
     def add_flow(self, ticks: Ticks) -> None:
         """Keep what began and what ended."""
         if len(ticks.flow_tick):
-            self.flows.append(ticks)
+            self.flows.append(ticks.flows())
 
     def trim(self, before: int) -> None:
         """Forget what lies before this tick."""
-        for pieces in (*self.observed.values(), *self.segments.values()):
+        every: list[deque[Any]] = [*self.observed.values(), *self.segments.values()]
+        for pieces in every:
             while pieces and (not len(pieces[0].tick) or pieces[0].tick[-1] < before):
                 pieces.popleft()
         while self.flows and self.flows[0].flow_known[-1] < before:

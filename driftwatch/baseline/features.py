@@ -19,6 +19,7 @@ _GIVEN = {
     "cached": ("cached",),
     "load": ("load",),
 }
+_SHIFTS = np.array([2, 1, 0]) * (CELLS - 1).bit_length()  # CELLS is a power of 2
 LOAD_SPAN = 6
 """The load of a tick is the mean of the last 6, itself included: requests overlap."""
 
@@ -69,7 +70,7 @@ class Workload:
 
 def unpack(cell: Ints) -> Ints:
     """Cells of prompt, output and cached tokens, shape (n, 3)."""
-    return np.stack([cell // CELLS**2, cell // CELLS % CELLS, cell % CELLS], axis=1)
+    return np.asarray(cell[:, None] >> _SHIFTS & (CELLS - 1), np.int64)
 
 
 def workload_of(ticks: Ticks, load: Floats, first: int) -> Workload:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, unpack, workload_of
+from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, workload_of
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.shares import Shares
 from driftwatch.baseline.warmup import find_step, outages
@@ -34,6 +34,9 @@ class _Pending:
 
     def between(self, first: int, last: int) -> _Pending:
         """The part in these ticks, both included."""
+        known = self.workload.tick
+        if len(known) and first <= known[0] and known[-1] <= last:
+            return self
         return _Pending(self.workload.between(first, last), self.ticks.between(first, last))
 
 
@@ -231,18 +234,18 @@ class StreamBaseline:
             raw = midmean(at - first, values.value, values.count, n)[tick - first]
             tracks[signal] = Observed(tick, value, total, raw)
             segments[signal] = _by_segment(ticks, values, residual, model.scale)
-        tracks |= self._shares(ticks, inside, first, n) | self._traffic(workload, counts, first)
+        tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
         self.counts = np.concatenate([self.counts, counts])[-(LOAD_SPAN - 1) :]
         self.pending.append(_Pending(workload, ticks))
         return Judged(tracks, segments, np.nan_to_num(counts))
 
-    def _shares(self, ticks: Ticks, inside: NDArray[np.bool_], first: int, n: int) -> dict[str, Observed]:
-        position, prompt = ticks.tick - first, unpack(ticks.cell)[:, 0]
-        every = np.ones(len(ticks), np.bool_)
+    def _shares(self, ticks: Ticks, prompt: Ints, inside: NDArray[np.bool_], first: int, n: int) -> dict[str, Observed]:
+        position = ticks.tick - first
+        every, known = np.arange(len(ticks)), np.flatnonzero(inside)
         counts = {"novel_share": (ticks.requests * ~inside, every)}
         for k, name in enumerate(OUTCOMES):
             # what a prompt never seen does to an answer's length is not known, but an error is an error
-            counts[name] = (ticks.outcomes[:, k], every if name == "error_share" else inside)
+            counts[name] = (ticks.outcomes[:, k], every if name == "error_share" else known)
         tracks = {}
         for name, (count, judged) in counts.items():
             total = sums(position[judged], ticks.requests[judged], n)
@@ -269,10 +272,10 @@ class StreamBaseline:
         """Take what was judged before this tick as healthy, but for the ticks in ``skip``."""
         if not self.pending:
             return
-        whole = _joined(self.pending)  # and cut again by tick, so that the cuts of the batches leave no trace
-        self.pending = [whole.between(before, _NEVER)]
         for first, last in _outside(skip, before):
-            self._absorb(whole.between(first, last))
+            # joined, so that the cuts of the batches leave no trace
+            self._absorb(_joined([p.between(first, last) for p in self.pending]))
+        self.pending = [p.between(before, _NEVER) for p in self.pending if (p.workload.tick >= before).any()]
         if self.learnt >= self.solved * _REFIT:
             for model in self.models.values():
                 model.refit()
@@ -295,6 +298,9 @@ class StreamBaseline:
 
 
 def _joined(parts: Sequence[_Pending]) -> _Pending:
+    parts = [p for p in parts if len(p.ticks)] or parts[:1]
+    if len(parts) == 1:
+        return parts[0]
     rows = [p.workload for p in parts]
     names = ("tick", "logs", "cells", "load", "requests")
     workload = Workload(*(np.concatenate([getattr(row, name) for row in rows]) for name in names))
@@ -313,6 +319,8 @@ def _by_segment(ticks: Ticks, seen: Measured, residual: Floats, scale: float) ->
     bound = max(8.0 * scale, 3.0)
     residual = np.clip(residual, -bound, bound)
     tick, segment = ticks.tick[seen.row], ticks.segment[seen.row]
-    start = np.flatnonzero(np.diff(tick, prepend=-1) | np.diff(segment, prepend=-1))  # rows are sorted by both
-    values = seen.count * np.stack([np.ones_like(residual), residual, residual**2, seen.value])
-    return SegmentSums(tick[start], segment[start], *np.add.reduceat(values, start, axis=1))
+    begins = np.ones(len(tick), np.bool_)
+    begins[1:] = (tick[1:] != tick[:-1]) | (segment[1:] != segment[:-1])  # rows are sorted by both
+    start, weighted = np.flatnonzero(begins), seen.count * residual
+    added = (np.add.reduceat(x, start) for x in (seen.count, weighted, weighted * residual, seen.count * seen.value))
+    return SegmentSums(tick[start], segment[start], *added)

@@ -141,7 +141,7 @@ class LocationDetector:
     def _exceedance(self, whitened: Floats, tie: Floats) -> Floats:
         """P-value of each observation among the reference, shape (n, 2): seen from above, and from below."""
         n = len(self.reference)
-        left, right = (np.searchsorted(self.reference, whitened, side=side) for side in ("left", "right"))
+        left, right = self.reference.searchsorted(whitened), self.reference.searchsorted(whitened, "right")
         beyond = np.where(_ABOVE, n - right, left)
         rank = beyond + tie * (right - left + 1)
         p: Floats = np.minimum((rank + np.sqrt(beyond + 1.0)) / (n + 1), 1.0 - 1e-9)

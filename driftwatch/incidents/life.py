@@ -92,7 +92,7 @@ class Life:
         return known is not None and known.shift.log_e >= threshold
 
     def take(self, alarm: Alarm) -> None:
-        """Take an alarm that belongs here; a worse kind, or a louder signal of the same kind, leads from then on."""
+        """Take an alarm that belongs here; one of a worse kind leads from then on (so stories rarely change)."""
         self.alarms[(alarm.stream, alarm.signal)] = alarm
         kind = kind_of(BY_NAME[alarm.signal], alarm.shift.size)
         if _RANK[kind] > _RANK[self.kind]:

@@ -12,6 +12,7 @@ import numpy as np
 from driftwatch.baseline import Judged, StreamBaseline
 from driftwatch.config import Config
 from driftwatch.detectors import Detector, LocationDetector, ProportionDetector
+from driftwatch.errors import StateError
 from driftwatch.events.signals import BY_NAME, SIGNALS, Signal
 from driftwatch.incidents.life import Alarm
 from driftwatch.statistics.buckets import Floats
@@ -74,7 +75,7 @@ class StreamWatch:
     def advance(self, ticks: Ticks, first: int, last: int) -> Judged | None:
         """Take the stream's ticks from ``first`` to ``last``; None while it is learning."""
         self.requests += int(ticks.requests.sum())
-        self.ticks += len(np.unique(ticks.tick))
+        self.ticks += int(np.count_nonzero(np.diff(ticks.tick, prepend=ticks.tick[:1] - 1)))
         if not self.baseline.ready:
             self.baseline.collect(ticks, first)
             return None
@@ -142,7 +143,21 @@ class StreamWatch:
         return found | {f"detector.{name}": d.learnt for name, d in self.detectors.items() if d.ready}
 
     def restore(self, arrays: Mapping[str, Floats]) -> None:
-        """Take over what was learnt elsewhere: watching starts at once."""
+        """Take over what was learnt elsewhere: watching starts at once.
+
+        Raises
+        ------
+        StateError
+            If something is missing.
+        """
+        try:
+            self._restore(arrays)
+        except KeyError as error:
+            raise StateError(
+                f"the baseline of {self.title} lacks {error}: learn it anew with 'driftwatch fit'"
+            ) from error
+
+    def _restore(self, arrays: Mapping[str, Floats]) -> None:
         parts = {k.removeprefix("baseline."): v for k, v in arrays.items() if k.startswith("baseline.")}
         self.baseline.restore(parts)
         for name, detector in self.detectors.items():

@@ -50,13 +50,12 @@ def blocks(path: Path, reading: Reading) -> Iterator[Block]:
         if lost:
             _, newline, data = data.partition(b"\n")
             lost, line = not newline, line + len(newline)
-        whole, newline, tail = data.rpartition(b"\n")
-        rest += whole + newline
-        if newline:
-            block = Block(rest, line)
+        end = data.rfind(b"\n") + 1
+        if end:
+            block = Block(rest + data[:end], line)
             yield from _short_lines(block, path, reading)
             line, rest = line + block.rows, b""
-        rest = b"" if lost else rest + tail
+        rest = b"" if lost else rest + data[end:]
         if len(rest) > limit:
             _too_long(path, line, reading)
             rest, lost = b"", True

@@ -44,7 +44,15 @@ def _is_textual(kind: Any) -> bool:
 
 def _as_floats(column: Any) -> Floats:
     """A numeric column, NaN where it is null."""
-    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), np.float64)
+    return np.asarray(_filled(pc.cast(column, pa.float64(), safe=False), np.nan), np.float64)
+
+
+def _filled(column: Any, missing: Any) -> NDArray[Any]:
+    """A column of numbers as numpy; `to_numpy` and `fill_null` would import pandas, which takes long."""
+    if not column.null_count:
+        return np.from_dlpack(column)
+    plain = pa.Array.from_buffers(column.type, len(column), [None, column.buffers()[1]], offset=column.offset)
+    return np.where(_mask(column.is_valid()), np.from_dlpack(plain), missing)
 
 
 def _nowhere(n: int) -> Mask:
@@ -53,7 +61,7 @@ def _nowhere(n: int) -> Mask:
 
 def _unreadable(column: Any) -> tuple[Floats, Mask]:
     """For a type that holds no numbers at all: every value is bad."""
-    return np.full(len(column), np.nan), np.asarray(column.is_valid().to_numpy(zero_copy_only=False), np.bool_)
+    return np.full(len(column), np.nan), _mask(column.is_valid())
 
 
 def numbers(column: Any) -> tuple[Floats, Mask]:
@@ -82,7 +90,7 @@ def _written_numbers(column: Any) -> tuple[Floats, Mask]:
 
 
 def _mask(column: Any) -> Mask:
-    return np.asarray(pc.fill_null(column, False).to_numpy(zero_copy_only=False), np.bool_)
+    return _filled(pc.cast(column, pa.uint8()), np.uint8(0)).astype(np.bool_)
 
 
 def durations(column: Any, unit: str) -> tuple[Floats, Mask]:
@@ -143,7 +151,7 @@ def _cast_each(column: Any) -> Any:
 def _seconds(column: Any, unit: str) -> Floats:
     """Whole units as seconds: exact to the last bit where microseconds are enough."""
     known = _mask(column.is_valid())
-    ticks = np.asarray(pc.fill_null(column, 0).to_numpy(zero_copy_only=False), np.int64)
+    ticks = _filled(column, 0)
     if unit == "ns":
         micro, nano = np.divmod(ticks, 1000)
         seconds = micro / 1e6 + nano * 1e-9
@@ -158,7 +166,7 @@ def coded(column: Any, most: int | None = None) -> Coded | None:
         column = strings(column).dictionary_encode()
     if most is not None and len(column.dictionary) > most:
         return None
-    codes = np.asarray(pc.fill_null(pc.cast(column.indices, pa.int32()), -1).to_numpy(zero_copy_only=False), np.int32)
+    codes = _filled(pc.cast(column.indices, pa.int32()), np.int32(-1))
     values = strings(column.dictionary).to_pylist()
     used = np.zeros(len(values) + 1, np.bool_)
     used[codes] = True
@@ -169,7 +177,8 @@ def coded(column: Any, most: int | None = None) -> Coded | None:
 
 def hashes(column: Any) -> Hashes:
     """A 64-bit hash of each string; 0 where there is none."""
-    column = pc.fill_null(strings(column), "")
+    column = strings(column)
+    column = pc.fill_null(column, "") if column.null_count else column
     _, offsets, data = column.buffers()
     positions = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
     text = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)

@@ -42,9 +42,8 @@ def accumulate(log_factors: Floats, log_start: Floats) -> Floats:
         return log_factors
     # log(1 + R_{t-1}) + log L_t has the closed form S_t + log(R_0 + sum_{j<t} exp(-S_j)): one scan, no loop over time
     sums = np.cumsum(log_factors, axis=0)
-    before = np.vstack([np.zeros_like(log_start), sums[:-1]])
-    terms = -before
-    terms[0] = np.logaddexp(log_start, 0.0)
+    terms = np.empty_like(sums)
+    terms[0], terms[1:] = np.logaddexp(log_start, 0.0), -sums[:-1]
     return np.logaddexp.accumulate(terms, axis=0) + sums
 
 

@@ -52,14 +52,14 @@ def midmean(group: Ints, values: Floats, weights: Floats, n_groups: int) -> Floa
     >>> midmean(np.zeros(4, int), np.array([1.0, 2.0, 4.0, 900.0]), np.ones(4), 2).tolist()
     [3.0, nan]
     """
-    order = np.argsort(values)
-    order = order[np.argsort(group[order].astype(np.min_scalar_type(n_groups)), kind="stable")]  # small: radix sort
+    order = values.argsort()
+    order = order[group[order].astype(np.min_scalar_type(n_groups)).argsort(kind="stable")]  # small: radix sort
     group, values, weights = group[order], values[order], weights[order]
-    edges = np.searchsorted(group, np.arange(n_groups + 1))
-    has = np.flatnonzero(np.diff(edges))
-    reached = np.concatenate([[0.0], np.cumsum(weights)])
-    total = np.diff(reached[edges])
-    above = reached[1:] - reached[edges[group]]
+    edges = group.searchsorted(np.arange(n_groups + 1))
+    reached = np.append(0.0, weights.cumsum())[edges]
+    total = reached[1:] - reached[:-1]
+    has = np.flatnonzero(total)
+    above = weights.cumsum() - reached[group]
     low, high = (0.25 * total)[group], (0.75 * total)[group]
     inside = np.maximum(np.minimum(above, high) - np.maximum(above - weights, low), 0.0)
     middle = np.full(n_groups, np.nan)

@@ -105,7 +105,8 @@ class TickBuilder:
         done = ~np.isnan(rows.completed_at)
         self.taken += int(done.sum())
         flow = self._flow(rows, stream, segment, done, self._seen_in_flight(rows.id_hash, done))
-        rows, stream, segment = rows.take(done), stream[done], segment[done]
+        if not done.all():
+            rows, stream, segment = rows.take(done), stream[done], segment[done]
         tokens = (rows.prompt_tokens, rows.output_tokens, rows.cached_tokens)
         cell = np.zeros(len(rows), np.int64)
         for count in tokens:

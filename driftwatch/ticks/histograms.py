@@ -85,7 +85,9 @@ class HistogramTicks:
         series, part = known
         labels = dict(key.labels)
         if part == "bucket" and series.signal in HISTOGRAMS and "le" in labels:
-            bound = float(labels["le"].replace("+Inf", "inf"))
+            bound = _bound(labels["le"])
+            if math.isnan(bound):
+                return None
             return self.bounds.setdefault((_labels(labels), series.signal), {}).setdefault(bound, _Counter())
         reason = next((labels[name] for name in _REASONS if name in labels), None)
         if series.name == "requests_finished" and reason is not None:
@@ -123,6 +125,14 @@ class HistogramTicks:
         stream = tuple((n, by_name[n]) for n in self.streams.labels if n in by_name)
         segment = tuple((n, by_name[n]) for n in self.segments.labels if n in by_name)
         return self.streams.number(stream), self.segments.number(segment)
+
+
+def _bound(le: str) -> float:
+    """Upper bound of a bucket; NaN for what is none."""
+    try:
+        return float(le)
+    except ValueError:
+        return math.nan
 
 
 def _labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -70,11 +70,15 @@ class Ticks:
 
     def of_stream(self, stream: int) -> Ticks:
         """The part that belongs to one stream."""
-        rows, flow = self.stream == stream, self.flow_stream == stream
-        position = np.cumsum(rows) - 1
-        inside = rows[self.row]
+        own = self.stream == stream
+        rows, flow = np.flatnonzero(own), np.flatnonzero(self.flow_stream == stream)
+        position, inside = np.cumsum(own) - 1, np.flatnonzero(own[self.row])
         kept = {n: getattr(self, n)[rows] for n in _ROWS} | {n: getattr(self, n)[flow] for n in _FLOW}
         return Ticks(**kept, row=position[self.row[inside]], code=self.code[inside], count=self.count[inside])
+
+    def flows(self) -> Ticks:
+        """What began and what ended, without the rest."""
+        return replace(empty(), **{name: getattr(self, name) for name in _FLOW})
 
     def between(self, first: int, last: int) -> Ticks:
         """The part in these ticks, both included (a view: rows are sorted by tick)."""
@@ -155,7 +159,7 @@ def grouped(
     keys = order[start]
     group = _group_of(order, start)[row]
     by_bucket, bucket = in_order(group, code)
-    by_flow, flow = in_order(flow_known, flow_stream, flow_segment, flow_tick)
+    by_flow, flow = in_order(flow_known, flow_stream, flow_segment, flow_tick - flow_known)  # few, and the same order
     flow_keys = by_flow[flow]
     return Ticks(
         tick=tick[keys],
@@ -205,9 +209,9 @@ def in_order(*keys: Ints) -> tuple[Ints, Ints]:
     if not len(keys[0]):
         return np.empty(0, np.int64), np.empty(0, np.int64)
     packed = _packed(keys)
-    bits = len(packed).bit_length()
-    if int(packed.max()) >> (63 - bits):
-        order = np.argsort(packed, kind="stable")
+    bits, top = len(packed).bit_length(), int(packed.max())
+    if top < 2**16 or top >> (63 - bits):
+        order = np.argsort(packed.astype(np.min_scalar_type(top)), kind="stable")  # a radix sort, of 16 bits
         ranked = packed[order]
     else:  # sorting numbers is faster than sorting positions, so those ride along in the low bits
         both = np.sort(packed << bits | np.arange(len(packed)))

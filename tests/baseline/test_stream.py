@@ -1,3 +1,5 @@
+"""What a learnt stream cannot explain, and what it goes on learning."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -5,49 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftwatch.baseline import Baseline, StreamBaseline
-from driftwatch.config import Config, Learning
-from driftwatch.events.columns import Coded, requests_of
-from driftwatch.incidents.watch import EPOCH, margins_of
-from driftwatch.ticks import TickBuilder, empty
+from driftwatch.baseline import Baseline
+from driftwatch.events.columns import Coded
+from driftwatch.incidents.watch import EPOCH
+from driftwatch.ticks import empty
+from tests.baseline.streams import FIRST, LEARN, fresh, learnt, mean, rest_judged, ticks_of, without
 from tests.traffic import START, traffic
-
-FIRST = int(START // 5.0)
-LEARN = 2 * EPOCH - FIRST % EPOCH + EPOCH  # a warm-up of two to three epochs, which ends where one ends
-
-
-def ticks_of(requests):
-    builder = TickBuilder(Config())
-    builder.add(requests)
-    return builder.close(int(requests.at.max() // 5.0))
-
-
-def fresh(complete=True, **learning):
-    return StreamBaseline(Learning(**learning), margins_of(Config()), complete=complete)
-
-
-def learnt(requests, until=LEARN, **learning):
-    """A baseline that took the first ticks, how it judged them, and the ticks that follow."""
-    baseline, ticks = fresh(**learning), ticks_of(requests)
-    baseline.collect(ticks.between(FIRST, FIRST + until - 1), FIRST)
-    judged = baseline.start(FIRST + until - 1)
-    return baseline, judged, ticks.between(FIRST + until, FIRST + 10**6)
-
-
-def rest_judged(requests, until=LEARN):
-    baseline, judged, rest = learnt(requests, until)
-    assert judged is not None
-    return baseline.judge(rest, FIRST + until, int(rest.tick[-1]))
-
-
-def mean(track):
-    return float(np.average(track.value, weights=track.total))
-
-
-def without(requests, first, last):
-    """The same requests but for those of these ticks."""
-    tick = np.floor((requests.at - START) / 5.0)
-    return requests.take((tick < first) | (tick > last))
 
 
 def test_the_warm_up_is_learnt_and_explained():
@@ -62,37 +27,6 @@ def test_the_warm_up_is_learnt_and_explained():
         assert track.tick[-1] < FIRST + LEARN
     assert judged.requests.sum() == (traffic(0).at < START + 5.0 * LEARN).sum()
     assert len(judged.requests) == LEARN
-
-
-@pytest.mark.parametrize(("ticks", "rate", "needed"), [(20, 4.0, "ticks"), (70, 0.2, "requests")])
-def test_it_waits_until_it_has_enough(ticks, rate, needed):
-    baseline, judged, _ = learnt(traffic(1, ticks=ticks, rate=rate), ticks)
-    assert judged is None
-    assert not baseline.ready
-    assert 0 < baseline.progress < 1
-    assert baseline.refused == ()
-    more = {"ticks": {"min_ticks": 20}, "requests": {"min_requests": 20, "min_ticks": 20}}[needed]
-    assert learnt(traffic(1, ticks=ticks, rate=rate), ticks, **more)[0].ready
-
-
-def test_signals_that_are_not_measured_are_refused():
-    requests = traffic(2)
-    unknown = np.full(len(requests), np.nan)
-    baseline, judged, _ = learnt(replace(requests, itl=unknown, output_tokens=unknown))
-    assert baseline.refused == ("itl", "output_length")
-    assert {"ttft", "latency", "traffic", "error_share"} <= judged.tracks.keys()
-    assert not {"itl", "output_length"} & judged.tracks.keys()
-
-
-def test_without_any_workload_everything_that_is_measured_is_judged():
-    requests = traffic(3)
-    bare = requests_of(len(requests), completed_at=requests.completed_at, ttft=requests.ttft)
-    baseline, judged, rest = learnt(bare)
-    assert baseline.refused == ("itl", "latency", "output_length")
-    assert "prompt_length" not in judged.tracks
-    again = baseline.judge(rest, FIRST + LEARN, int(rest.tick[-1]))
-    assert abs(mean(again.tracks["ttft"])) < 0.1
-    assert mean(again.tracks["novel_share"]) == 0
 
 
 @pytest.mark.parametrize("slower", [1.5, 0.5])
@@ -150,76 +84,6 @@ def test_the_load_slope_is_never_negative():
     baseline.judge(rest, FIRST + LEARN, int(rest.tick[-1]))
     baseline.learn(2**40, None)
     assert all(model.coefficients[-1] >= 0 for model in baseline.models.values())
-
-
-def test_an_outage_in_the_warm_up_is_left_out_and_said():
-    requests = without(traffic(9), 20, 31)
-    baseline, judged, _ = learnt(requests)
-    assert baseline.ready
-    assert baseline.notes == ["warm-up: 12 ticks of an outage were left out of what was learnt"]
-    assert len(judged.tracks["traffic"].tick) == LEARN - 12
-    assert judged.tracks["traffic"].value.min() > 0
-
-
-def test_a_failing_service_in_the_warm_up_is_left_out_and_said():
-    requests = traffic(10)
-    tick = np.floor((requests.at - START) / 5.0)
-    failing = (tick >= 20) & (tick < 30)
-    requests = replace(
-        requests,
-        failed=failing & (np.arange(len(tick)) % 5 > 0),
-        ttft=np.where(failing, requests.ttft * 40, requests.ttft),
-    )
-    baseline, judged, _ = learnt(requests)
-    assert baseline.notes == ["warm-up: 10 ticks of an outage were left out of what was learnt"]
-    assert judged.tracks["error_share"].value.sum() == 0
-    assert not set(range(FIRST + 20, FIRST + 30)) & set(judged.tracks["ttft"].tick.tolist())
-    assert not set(range(FIRST + 20, FIRST + 30)) & set(judged.tracks["traffic"].tick.tolist())
-
-
-def test_a_service_that_is_down_from_the_start_is_learnt_when_it_is_up():
-    requests = traffic(11, ticks=300)
-    requests = replace(requests, failed=requests.at < START + 5.0 * 130)
-    baseline, ticks = fresh(), ticks_of(requests)
-    started = []
-    for first in range(FIRST, FIRST + 300, EPOCH):
-        if not baseline.ready:
-            baseline.collect(ticks.between(first, first + EPOCH - 1), first)
-            if baseline.start(first + EPOCH - 1):
-                started.append(first + EPOCH - 1 - FIRST)
-    assert len(started) == 1
-    assert 130 + 48 <= started[0] <= 130 + 48 + EPOCH
-    assert baseline.notes == ["warm-up: 130 ticks of an outage were left out of what was learnt"]
-
-
-def test_a_step_in_the_warm_up_is_said_and_learning_begins_again():
-    requests = traffic(12, ticks=300, slower=2.5, since=60)
-    baseline, judged, rest = learnt(requests, 96)
-    assert judged is None
-    assert not baseline.ready
-    assert len(baseline.notes) == 1
-    assert "changed by x2." in baseline.notes[0]
-    assert baseline.progress == pytest.approx(36 / 48, abs=2 / 48)
-    baseline.collect(rest.between(FIRST + 96, FIRST + 191), FIRST + 96)
-    judged = baseline.start(FIRST + 191)
-    assert baseline.ready
-    assert judged.tracks["ttft"].tick[0] >= FIRST + 58
-    after = baseline.judge(rest.between(FIRST + 192, FIRST + 299), FIRST + 192, FIRST + 299)
-    assert abs(mean(after.tracks["itl"])) < 0.06
-
-
-def test_healthy_warm_ups_begin_only_once():
-    assert [learnt(traffic(seed, ticks=200), 168)[0].notes for seed in range(100, 120)] == [[]] * 20
-
-
-def test_a_long_pause_begins_the_warm_up_again():
-    baseline = fresh()
-    early = ticks_of(traffic(13, ticks=30))
-    baseline.collect(early, FIRST)
-    later = replace(early, tick=early.tick + 5000, flow_known=early.flow_known + 5000)
-    baseline.collect(later, FIRST + 5000)
-    assert baseline.warmup_first == FIRST + 5000
-    assert baseline.progress == pytest.approx(30 / 48)
 
 
 def judged_in_parts(requests, edges, skip=None, **learning):

@@ -11,10 +11,10 @@ def remembering(n, memory, seed, size=0.2):
     return noise[100:]
 
 
-def share_of_steps(memory, n, step=0.0, margin=0.1):
+def share_of_steps(memory, n, step=0.0, since=None, margin=0.1):
     found = 0
     for seed in range(200):
-        value = remembering(n, memory, seed) + step * (np.arange(n) >= n // 2)
+        value = remembering(n, memory, seed) + step * (np.arange(n) >= (n // 2 if since is None else since))
         found += find_step(np.arange(n), value, margin) is not None
     return found / 200
 
@@ -37,6 +37,11 @@ def test_slow_noise_is_not_taken_for_a_step(memory, n, at_most):
 @pytest.mark.parametrize("memory", [0.0, 0.5])
 def test_a_step_is_found(memory):
     assert share_of_steps(memory, 96, step=1.2) >= 0.95
+
+
+def test_a_rise_in_the_last_few_ticks_of_dependent_noise_is_not_a_step_yet():
+    assert share_of_steps(0.5, 200, step=0.7, since=191) <= 0.08
+    assert share_of_steps(0.5, 200, step=0.7, since=150) >= 0.5
 
 
 @pytest.mark.parametrize("size", [0.8, -0.8])

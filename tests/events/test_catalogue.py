@@ -81,9 +81,7 @@ def test_units_are_per_source(raw, scale):
 def test_a_symptom_is_never_a_mechanism():
     roles = {name: BY_NAME[name].role for name in ("requests_waiting", "requests_running", "gpu_utilization")}
     assert set(roles.values()) == {"symptom"}
-    assert {BY_NAME[n].role for n in ("kv_cache_usage", "preemptions", "gpu_sm_clock")} == {
-        "mechanism"
-    }
+    assert {BY_NAME[n].role for n in ("kv_cache_usage", "preemptions", "gpu_sm_clock")} == {"mechanism"}
     assert BY_NAME["prompt_tokens"].role == "exogenous"
     assert BY_NAME["gpu_sm_clock"].bad == "down"
 

@@ -113,6 +113,12 @@ def test_a_move_within_the_margin_is_no_alarm():
     watch, rest = watching(traffic(4, ticks=900, slower=1.07, since=LEARN))
     _, alarms = advanced(watch, rest, LEARN, 899)
     assert alarms == {}
+    beyond = set()
+    for tick in range(FIRST + LEARN, FIRST + 900, 5):
+        shift = watch.detectors["itl"].describe(tick)
+        beyond.add(abs(shift.size) - 1.28 * shift.error > math.log(1.1))
+        assert (watch.look("itl", tick) is not None) == (abs(shift.size) - 1.28 * shift.error > math.log(1.1))
+    assert beyond == {True, False}
 
 
 def test_it_is_recovered_when_the_move_is_gone():
@@ -130,6 +136,19 @@ def test_it_is_recovered_when_the_move_is_gone():
     assert later.shift.count > alarm.shift.count
     watch.restart()
     assert watch.look("latency", FIRST + LEARN + 119) is None
+
+
+def test_half_better_is_not_recovered():
+    bad, better = (
+        traffic(10, ticks=LEARN + 60, slower=3.0, since=LEARN),
+        traffic(11, ticks=LEARN + 160, slower=1.4, since=0),
+    )
+    watch, rest = watching(bad)
+    _, alarms = advanced(watch, rest, LEARN, LEARN + 59)
+    advanced(watch, ticks_of(better).between(FIRST + LEARN + 60, FIRST + 10**6), LEARN + 60, LEARN + 159)
+    size, _ = watch.detectors["itl"].recent(FIRST + LEARN + 100, FIRST + LEARN + 159)
+    assert size < 0.5 * alarms["itl"].shift.size
+    assert not watch.recovered(alarms["itl"], 60, FIRST + LEARN + 159)
 
 
 def test_while_something_may_be_changing_it_is_in_doubt():

@@ -50,7 +50,7 @@ def counters(builder):
 MAYBE = st.sampled_from([np.nan, 0.0, 1.0, 130.0])
 REQUEST = st.fixed_dictionaries(
     {
-        "at": st.integers(0, 120).map(lambda k: k / 2),
+        "at": st.integers(0, 24).map(lambda k: k * 2.5),
         "took": st.sampled_from([0.5, 0.5, 7.0, 40.0, np.nan]),
         "running": st.integers(0, 9).map(lambda k: k == 0),
         "id": st.sampled_from([0, 0, 1, 2, 3]),
@@ -195,6 +195,16 @@ def test_of_one_id_the_first_in_event_time_counts_whatever_came_first():
             assert ticks.code.tolist() == [bucket_of(np.array([0.1]))[0]]
 
 
+@pytest.mark.parametrize("name", ["model", "tenant", "ttft", "cached_tokens", "finish", "failed"])
+def test_what_arrived_first_of_one_time_and_id_does_not_matter(name):
+    values = {"model": ["b", "a"], "tenant": ["b", None], "finish": ["length", "stop"], "failed": [True, False]}
+    a, b = ({"completed_at": 3.0, name: value, "id": 7} for value in values.get(name, [2.0, 1.0]))
+    whole, _ = collected([batch(a, b)])
+    assert whole.requests.sum() == 1
+    assert same(collected([batch(b, a)])[0], whole)
+    assert same(collected([batch(b), batch(a)])[0], whole)
+
+
 def test_an_id_is_remembered_across_ticks_but_only_for_the_lateness():
     builder = TickBuilder(CONFIG)
     found = []
@@ -203,6 +213,15 @@ def test_an_id_is_remembered_across_ticks_but_only_for_the_lateness():
         found.append(builder.close())
     assert builder.duplicates == 2
     assert len(builder._recent_ids) <= 2
+
+
+def test_an_id_is_remembered_when_a_later_row_of_its_tick_was_handed_out():
+    builder = TickBuilder(CONFIG)
+    builder.add(batch({"id": 7, "completed_at": 0.5}, {"completed_at": 9.9}, {"completed_at": 24.9}))
+    assert builder.close().requests.sum() == 2
+    builder.add(batch({"id": 7, "completed_at": 10.4}, {"completed_at": 30.0}))
+    assert builder.close(6).requests.sum() == 2
+    assert builder.duplicates == 1
 
 
 def test_without_an_id_nothing_is_a_duplicate():
@@ -253,3 +272,11 @@ def test_a_request_seen_in_flight_and_then_completed_is_one_completed_request():
     rows = [{"id": 7, "started_at": 1.0}, {"id": 7, "started_at": 1.0, "completed_at": 8.0}]
     ticks, builder = collected([batch(*rows)])
     assert (builder.taken, ticks.started.sum()) == (1, 1)
+
+
+def test_a_completion_does_not_take_the_start_of_another_request():
+    rows = [{"id": 1, "started_at": 1.0}, {"id": 2, "started_at": 2.0, "completed_at": 8.0}]
+    again = {"id": 1, "started_at": 1.0, "completed_at": 40.0}
+    ticks, _ = collected([batch(*rows), batch(again), batch(again | {"completed_at": 55.0})])
+    assert ticks.started.sum() == 3  # of 1 when it was in flight, of 2, and of 1 when its id was used again
+    assert ticks.requests.sum() == 3

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -83,6 +84,9 @@ def test_a_repeated_sample_changes_nothing_in_one_batch_or_in_two():
     )
     assert same(collected(again), collected(metrics))
     assert same(collected(metrics, metrics), collected(metrics))
+    last = take(metrics, metrics.at == 10)
+    larger = Metrics(last.at, last.series, last.value * 9, last.keys)
+    assert same(collected(metrics, larger), collected(metrics))
 
 
 def test_a_restart_is_no_negative_count_and_loses_nothing():
@@ -174,3 +178,9 @@ def test_a_bucket_stands_for_a_value_between_its_bounds(bounds):
     edges = np.array([0.0, *ordered])
     assert (middle >= edges[:-1] * 0.99).all()
     assert (middle <= edges[1:] * 1.01).all()
+
+
+def test_a_bucket_without_a_bound_is_left_alone():
+    metrics = scraped([0, 5, 10], [[], [0.2] * 4, [0.2] * 2])
+    odd = tuple(replace(k, labels=tuple((n, "wide" if n == "le" else v) for n, v in k.labels)) for k in metrics.keys)
+    assert not len(collected(replace(metrics, keys=odd)))
