@@ -76,12 +76,20 @@ class Engine:
         elif isinstance(batch, Requests) and isinstance(self.builder, TickBuilder):
             self.builder.add(batch)
 
-    def advance(self) -> list[Incident]:
-        """Judge every tick that has become final; returns the transitions that this brought."""
+    def advance(self, *, prompt: bool = True) -> list[Incident]:
+        """Judge every tick that has become final; returns the transitions that this brought.
+
+        Parameters
+        ----------
+        prompt
+            False to wait until an epoch is whole: the same in the end, for less work.
+        """
         if not isinstance(self.builder, TickBuilder):
             return []  # histograms are cumulative: they are read to their end
         last = self.builder.final
-        return self._run(self.builder.close(), last) if last is not None else []
+        if last is not None and not prompt:
+            last = (last + 1) // EPOCH * EPOCH - 1
+        return self._run(self.builder.close(last), last) if last is not None else []
 
     def finish(self) -> list[Incident]:
         """Judge what is left, and look at every open incident once more."""

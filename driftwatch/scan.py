@@ -129,7 +129,7 @@ class _Reading:
             for batch in read_requests(self.requests, self.config, self.quarantine, self.progress):
                 self._span(batch.at)
                 self.engine.add(batch)
-                yield from self.engine.advance()
+                yield from self.engine.advance(prompt=False)
         yield from self.engine.finish()
 
     def _span(self, at: Any) -> None:
