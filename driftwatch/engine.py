@@ -82,7 +82,8 @@ class Engine:
         Parameters
         ----------
         prompt
-            False to wait until an epoch is whole: the same in the end, for less work.
+            False to wait until an epoch is whole: the same in the end, for less work (but rows that come after the
+            lateness window have longer to be taken).
         """
         if not isinstance(self.builder, TickBuilder):
             return []  # histograms are cumulative: they are read to their end

@@ -138,4 +138,4 @@ def _candidate(name: str, role: str, values: Floats) -> Candidate:
     known = SERIES.get(name) or _RATIO.get(name)
     unit, bad = (known.unit, known.bad) if known is not None else ("", "up")
     ceiling = 1.0 if role == "mechanism" and unit == "share" and bad == "up" else None
-    return Candidate(name, role, values, unit, bad, ceiling=ceiling)  # type: ignore[arg-type]
+    return Candidate(name, role, values, unit, bad, ceiling=ceiling)  # type: ignore[arg-type]  # the caller checked the role

@@ -102,26 +102,6 @@ def find_segments(cells: Cells, *, signal: str = "", most: int = 3) -> tuple[Seg
     return tuple(found)
 
 
-def new_segments(cells: Cells, *, least: float = 0.01) -> tuple[dict[str, str], ...]:
-    """Label values that did not exist before the onset: nobody was hit there, but they may drive the incident.
-
-    Parameters
-    ----------
-    cells
-        Counts by combination of labels.
-    least
-        Share of the requests since the onset that a value needs.
-    """
-    needed = max(least * float(cells.n_after.sum()), 1.0)
-    found = []
-    for key, values in cells.labels.items():
-        for value in dict.fromkeys(v for v in values if v is not None):
-            inside = _mask(cells, {key: value})
-            if cells.n_before[inside].sum() == 0 and cells.n_after[inside].sum() >= needed:
-                found.append({key: value})
-    return tuple(found)
-
-
 def _contrasts(cells: Cells, left: Mask, direction: float) -> list[_Contrast]:
     """Every part of one or two labels that was hit harder than the rest of what is left."""
     found = []

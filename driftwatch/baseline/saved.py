@@ -46,7 +46,8 @@ class Baseline:
         target = Path(path)
         partial = target.with_name(target.name + ".partial")
         with partial.open("wb") as file:
-            np.savez_compressed(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)  # type: ignore[arg-type]
+            told = np.frombuffer(json.dumps(header).encode(), np.uint8)
+            np.savez_compressed(file, header=told, **arrays)  # type: ignore[arg-type]  # numpy types **arrays as its flags
         partial.replace(target)
 
     @classmethod

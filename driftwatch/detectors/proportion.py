@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 
@@ -113,7 +112,7 @@ class ProportionDetector:
 
     def evidence(self, tick: int) -> float:
         """Natural logarithm of the e-value as seen at this tick; -inf while learning."""
-        return self.memory.log_e(tick) - math.log(self.memory.watched_at(tick))
+        return self.memory.evidence(tick)
 
     def describe(self, tick: int) -> Shift | None:
         """Size and time of the most likely change as seen at this tick."""
@@ -124,10 +123,7 @@ class ProportionDetector:
 
     def again(self, shift: Shift, tick: int) -> Shift:
         """The same change with what has come until this tick: its onset stays."""
-        size, error = self.recent(shift.onset, tick)
-        log_e, count = self.memory.log_e(tick), self.memory.count(shift.onset, tick)
-        watched = self.memory.watched_at(tick)
-        return replace(shift, size=size, error=error, log_e=log_e, count=count, watched=watched)
+        return self.memory.again(shift, *self.recent(shift.onset, tick), tick)
 
     def recent(self, first: int, last: int) -> tuple[float, float]:
         """Difference between the share in these ticks and the learnt one, and its standard error."""

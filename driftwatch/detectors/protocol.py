@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -220,6 +220,15 @@ class Memory:
         """Log e-value as seen at ``last``; -inf where nothing was observed."""
         end = int(np.searchsorted(self.tick, last, side="right"))
         return float(mixture(self.log_r[end - 1].reshape(-1))) if end else -math.inf
+
+    def evidence(self, last: int) -> float:
+        """Log of R over the ticks it was gathered in, as seen at ``last``."""
+        return self.log_e(last) - math.log(self.watched_at(last))
+
+    def again(self, shift: Shift, size: float, error: float, last: int) -> Shift:
+        """A change with its move measured anew, and with the evidence until ``last``."""
+        log_e, count, watched = self.log_e(last), self.count(shift.onset, last), self.watched_at(last)
+        return replace(shift, size=size, error=error, log_e=log_e, count=count, watched=watched)
 
     def change(self, last: int) -> tuple[int, int, int] | None:
         """Onset and the ends of its interval, as seen at ``last``."""
