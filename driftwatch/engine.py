@@ -194,7 +194,7 @@ class Engine:
             if not any(stream == watch.title for stream, _ in life.alarms):
                 continue
             for name in watch.hot:
-                if watch.detectors[name].evidence(tick) < DOUBT:
+                if watch.evidence(name, tick) < DOUBT:
                     continue
                 alarm = watch.look(name, tick)
                 if alarm is not None and alarm.shift.onset >= life.earliest - EPOCH:
@@ -204,8 +204,8 @@ class Engine:
         """Between epochs: recoveries, learning, and the end of warm-ups."""
         found = []
         for life in self.lives:
-            if life.resolved is None and self._recovered(life, last):
-                life.resolved, life.recovered, life.status = last, last - self._quiet, "resolved"
+            if life.resolved is None and (quiet := self._recovered(life, last)):
+                life.resolved, life.recovered, life.status = last, last - quiet, "resolved"
                 found.append(self._record(life, last))
                 for stream in {stream for stream, _ in life.alarms}:
                     self._by_title(stream).restart()
@@ -226,11 +226,13 @@ class Engine:
         streams = {w.title: w.arrays() for w in self.watches.values() if w.baseline.ready}
         return Baseline(streams, self.config.digest())
 
-    def _recovered(self, life: Life, last: int) -> bool:
-        if last - life.opened < self._quiet:
-            return False  # the window would reach back to before the change
+    def _recovered(self, life: Life, last: int) -> int:
+        """For how many ticks all of its signals have been back; 0 if not."""
         same = [a for a in life.alarms.values() if BY_NAME[a.signal].workload == (life.kind == "workload")]
-        return all(self._by_title(alarm.stream).recovered(alarm, self._quiet, last) for alarm in same)
+        if last - life.opened < self._quiet:
+            return 0  # the window would reach back to before the change
+        quiet = [self._by_title(alarm.stream).recovered(alarm, self._quiet, last) for alarm in same]
+        return max(quiet) if all(quiet) else 0
 
     def _skip(self, stream: str, last: int) -> tuple[int, int] | None:
         """Ticks of a stream that belong to an incident and are not learnt as healthy (a new workload is)."""

@@ -2,6 +2,6 @@
 
 from driftwatch.detectors.location import LocationDetector
 from driftwatch.detectors.proportion import ProportionDetector
-from driftwatch.detectors.protocol import Detector, Evidence, Shift
+from driftwatch.detectors.protocol import Detector, Recent, Shift
 
-__all__ = ["Detector", "Evidence", "LocationDetector", "ProportionDetector", "Shift"]
+__all__ = ["Detector", "LocationDetector", "ProportionDetector", "Recent", "Shift"]

@@ -1,6 +1,6 @@
 """A location that moves: latency residuals, lengths, rates.
 
-Each observation is whitened by what its own past predicts, ranked against the learnt reference, and bet on.
+Each value is whitened by what its own past predicts, ranked among all that came before it, and bet on.
 """
 
 from __future__ import annotations
@@ -8,45 +8,39 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
-from driftwatch.detectors.protocol import Evidence, Memory, Shift
+from driftwatch.detectors.memory import Memory
+from driftwatch.detectors.protocol import Recent, Shift
+from driftwatch.statistics.bets import BETS, cell_of, reach_of, table, weights
 from driftwatch.statistics.buckets import Floats, Ints
-from driftwatch.statistics.normal import normal_quantile, uniform_of
-from driftwatch.statistics.robust import midmean
-from driftwatch.statistics.whitening import (
-    SPANS,
-    effective_share,
-    filter_of,
-    filtered,
-    fit_persistence,
-    long_run_variance,
-)
+from driftwatch.statistics.normal import uniform_of
+from driftwatch.statistics.ranks import LAG, Past, allowance
+from driftwatch.statistics.robust import deviation, midmean
+from driftwatch.statistics.whitening import LONGEST, Whitening, long_run_variance, winsorised
 
-_SHIFTS = np.array([0.25, 0.5, 1.0, 2.0])  # bets on a move of this many standard deviations
-_HALF_SQUARES = 0.5 * _SHIFTS**2
-_OFTEN = np.array([0.5, 0.6])  # bets that this share of the ticks falls where only a few, or a tenth, should
-_TENTH, _FEWEST = 0.1, 0.005
-_ABOVE = np.array([True, False])  # the two sides from which a value is seen
-_BETS = len(_SHIFTS) + len(_OFTEN)
 _REFIT = 1.25  # the persistence is fitted anew when there is this much more to learn from
+_FEWEST = LAG + 20  # values without which nothing is judged
+_SLAB = 512  # rows that are judged in one go: what they need fits into a processor's cache
+_FINEST = 1e-6  # a series that never moved has bins this wide
 
 
 class LocationDetector:
-    """Mixture Shiryaev-Roberts e-detector for a location, two-sided, with an indifference margin.
+    """Mixture Shiryaev-Roberts e-detector for locations, two-sided, with an indifference margin.
 
-    Assumes that the whitened observations of a healthy stream are exchangeable but for a weak dependence, for which
-    their evidence is discounted: each counts as the share of an independent one that it is worth. The p-value of a rank
-    against a finite reference is enlarged by the reference's own uncertainty, because the same reference is used many
-    times.
+    Values are ranked among all of the past, what was learnt and what came since, so the p-values of an exchangeable
+    stream are exactly uniform and independent, whatever its distribution is and however little was learnt. Of a stream
+    with a memory the whitened values are ranked, and the evidence is discounted for the dependence that they still
+    show. What an incident brought is counted out again (`learn` with ``skip``).
 
     Parameters
     ----------
     margin
-        A move by less than this is not a change (same unit as the observations).
-    seed
-        Breaks ties between ranks.
+        Shape (s,): a move by less than this is not a change (same unit as the values).
+    seeds
+        Shape (s,): break ties between ranks.
     capacity
-        Observations to learn from, at most; the oldest are forgotten.
+        Values of a series to learn from, at most; the oldest are forgotten.
 
     References
     ----------
@@ -56,142 +50,176 @@ class LocationDetector:
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> detector = LocationDetector(margin=0.1, seed=1)
-    >>> ones = np.ones(200)
-    >>> _ = detector.update(np.arange(200), rng.normal(0, 1, 200), ones)
+    >>> detector = LocationDetector(margin=np.array([0.1]), seeds=np.array([1]))
+    >>> ones = np.ones((200, 1))
+    >>> _ = detector.update(np.arange(200), rng.normal(0, 1, (200, 1)), ones)
     >>> detector.learn(200)
-    >>> evidence = detector.update(np.arange(200, 260), rng.normal(3, 1, 60), ones[:60])
-    >>> bool(evidence.log_e[-1] > 15), detector.describe(259).onset
+    >>> log_e = detector.update(np.arange(200, 260), rng.normal(3, 1, (60, 1)), ones[:60])
+    >>> bool(log_e[-1, 0] > 15), detector.describe(0, 259).onset
     (True, 200)
     """
 
-    def __init__(self, *, margin: float, seed: int, capacity: int = 17_280) -> None:
-        self.margin, self.seed, self.capacity = margin, seed, capacity
-        self.memory = Memory(_BETS)
+    def __init__(self, *, margin: Floats, seeds: Ints, capacity: int = 17_280) -> None:
+        self.margin, self.seeds, self.capacity = margin, seeds.astype(np.uint64), capacity
+        self.series = len(margin)
+        self.memory = Memory(self.series, weights())
+        self.learnt: list[Floats] = [np.empty(0)] * self.series
         self.waiting_tick: Ints = np.empty(0, np.int64)
-        self.waiting: Floats = np.empty(0)
-        self.learnt: Floats = np.empty(0)
-        self.level = 0.0
-        self.weights: Floats = filter_of(np.zeros(len(SPANS)))
-        self.near: Floats = np.zeros(2)
-        self.reference: Floats = np.empty(0)
-        self.variance = 0.0
-        self.worth = 1.0
-        self.fitted = self.unfitted = 0
+        self.waiting: Floats = np.empty((0, self.series))
+        self.whitening = [Whitening.none()] * self.series
+        self.taps = np.stack([w.taps for w in self.whitening], axis=1)
+        self.near = margin * self.taps.sum(axis=0)
+        self.newest = np.zeros((LONGEST, self.series))
+        self.past = Past(self.series)
+        self.reach: Ints = np.zeros(self.series, np.int64)
+        self.bets = np.ones((self.series, *table().shape))
+        self.level = np.zeros(self.series)
+        self.variance = np.zeros(self.series)
+        self.fitted = np.zeros(self.series, np.int64)
+        self.unfitted = np.zeros(self.series, np.int64)
 
-    @property
-    def ready(self) -> bool:
-        """Whether there is a reference to rank against."""
-        return len(self.reference) > 0
+    def ready(self, series: int) -> bool:
+        """Whether there is a past to rank against."""
+        return bool(self.fitted[series])
 
-    def update(self, tick: Ints, value: Floats, total: Floats) -> Evidence:
-        """Take observations (``total`` requests stand behind each value)."""
-        if self.ready:
-            factors = self._log_factors(tick, value)
-            log_e = self.memory.append(tick, value, total, factors)
-        else:
-            factors = np.zeros((len(tick), 2, _BETS))
-            log_e = self.memory.append(tick, value, total, factors)
-            self.memory.restart()
-            log_e = np.full(len(tick), -np.inf)
+    def effective(self, series: int) -> float:
+        """How many independent ticks were learnt from."""
+        return self.whitening[series].effective * len(self.learnt[series])
+
+    def update(self, tick: Ints, value: Floats, total: Floats) -> Floats:
+        """Take rows of values (NaN: nothing was observed); returns log R of each."""
         self.waiting_tick = np.concatenate([self.waiting_tick, tick])
         self.waiting = np.concatenate([self.waiting, value])
-        return Evidence(tick, log_e)
+        slabs = [slice(k, k + _SLAB) for k in range(0, len(tick), _SLAB)]
+        judged = [self._judge(tick[slab], value[slab]) for slab in slabs]
+        if not judged:
+            return np.empty((0, self.series))
+        strength, mark = (np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*judged, strict=True))
+        self.memory.append(tick, value, total, strength, mark)
+        return self.memory.log_e(strength)
+
+    def _judge(self, tick: Ints, value: Floats) -> tuple[Floats, Ints]:
+        seen = ~np.isnan(value) & (self.fitted > 0)
+        if seen.all():
+            return self._strength(tick[:, None], value, None)
+        strength, mark = np.zeros((*value.shape, 2)), np.zeros((*value.shape, 2), np.int64)
+        if seen.any():
+            order, kept = _observed_first(seen)
+            at = order, np.arange(self.series)
+            strength[at], mark[at] = self._strength(tick[order], value[at], kept)
+            strength[~seen] = 0.0
+        return strength, mark
+
+    def _strength(self, tick: Ints, x: Floats, seen: NDArray[np.bool_] | None) -> tuple[Floats, Ints]:
+        """Evidence both ways, and the cells of the table; what was not seen comes last in its series."""
+        white = self._whitened(x, seen)
+        p = self.past.rank(white, self.near, uniform_of(self.seeds, tick), seen)
+        cell = cell_of(p, self.reach)
+        factors = self.bets.reshape(-1, BETS).take(cell + self._first_row, axis=0)
+        return self.memory.bet(factors, seen), cell
+
+    @property
+    def _first_row(self) -> Ints:
+        return np.arange(self.series)[:, None] * len(table())
+
+    def _whitened(self, x: Floats, seen: NDArray[np.bool_] | None) -> Floats:
+        n = len(x)
+        padded = np.concatenate([self.newest, x if seen is None else np.where(seen, x, 0.0)])
+        white = padded[LONGEST:] * self.taps[0]
+        for lag in range(1, LONGEST + 1):
+            white += padded[LONGEST - lag : LONGEST - lag + n] * self.taps[lag]
+        if seen is None:
+            self.newest = padded[n:]
+        else:
+            last = seen.sum(axis=0) + np.arange(LONGEST)[:, None]
+            self.newest = np.take_along_axis(padded, last, axis=0)
+        return np.asarray(white)
 
     def learn(self, before: int, skip: tuple[int, int] | None = None) -> None:
-        """Take the waiting observations before this tick as healthy, but for those in ``skip``."""
-        ripe = self.waiting_tick < before
-        taken = ripe.copy()
+        """Take what was observed before this tick as healthy; the ticks in ``skip`` are never."""
+        waiting = np.ones(len(self.waiting_tick), np.bool_)
         if skip is not None:
-            taken &= ~((self.waiting_tick >= skip[0]) & (self.waiting_tick <= skip[1]))
-        new = self.waiting[taken]
-        self.waiting_tick, self.waiting = self.waiting_tick[~ripe], self.waiting[~ripe]
-        if len(new):
-            self._absorb(new)
+            waiting &= (self.waiting_tick < skip[0]) | (self.waiting_tick > skip[1])
+        ripe = waiting & (self.waiting_tick < before)
+        new, out = self.waiting[ripe], self.waiting[~waiting]
+        rest = waiting & ~ripe
+        self.waiting_tick, self.waiting = self.waiting_tick[rest], self.waiting[rest]
+        for k in range(self.series):
+            self._absorb(k, new[:, k], out[:, k])
 
-    def _absorb(self, new: Floats) -> None:
-        before, self.learnt = self.learnt, np.concatenate([self.learnt, new])[-self.capacity :]
-        self.unfitted += len(new)
-        if self.unfitted >= self.fitted * (_REFIT - 1.0):
-            self._fit()
-        else:
-            whitened = self._whitened(new, before)[max(SPANS[-1] - len(before), 0) :]
-            self.reference = np.sort(np.concatenate([self.reference, whitened]), kind="stable")  # merges two runs
+    def _absorb(self, k: int, new: Floats, out: Floats) -> None:
+        new, removed = new[~np.isnan(new)], not np.isnan(out).all()
+        self.learnt[k] = np.concatenate([self.learnt[k], new])
+        self.unfitted[k] += len(new)
+        if len(new) and len(self.learnt[k]) >= _FEWEST and self.unfitted[k] >= self.fitted[k] * (_REFIT - 1.0):
+            self._fit(k)
+        elif removed and self.fitted[k]:
+            self._recount(k)
 
-    def _fit(self) -> None:
-        self.fitted, self.unfitted = len(self.learnt), 0
-        self.level = float(midmean(np.zeros(self.fitted, np.int64), self.learnt, np.ones(self.fitted), 1)[0])
-        self.weights = filter_of(fit_persistence(self.learnt - self.level))
-        self.near = self.margin * float(self.weights.sum()) * np.array([-1.0, 1.0])  # of the margin, from each side
-        self.variance = long_run_variance(_winsorised(self.learnt - self.level))
-        known = self._whitened(self.learnt, np.empty(0))[SPANS[-1] :]
-        self.worth = effective_share(_winsorised(known))
-        self.reference = np.sort(known)
+    def _fit(self, k: int) -> None:
+        learnt = self.learnt[k] = self.learnt[k][-self.capacity :]
+        if not self.fitted[k]:
+            self.newest[:, k] = learnt[-LONGEST:]
+        self.fitted[k], self.unfitted[k] = len(learnt), 0
+        self.level[k] = midmean(np.zeros(len(learnt), np.int64), learnt, np.ones(len(learnt)), 1)[0]
+        bounded = winsorised(learnt - self.level[k])
+        self.variance[k] = long_run_variance(bounded)
+        fit = self.whitening[k] = Whitening.fit(bounded)
+        self.taps[:, k] = fit.taps
+        self.near[k] = self.margin[k] * fit.taps.sum()
+        self.bets[k] = np.exp(fit.worth * allowance(len(learnt)) * table())
+        self._recount(k)
 
-    def _whitened(self, values: Floats, history: Floats) -> Floats:
-        """What the past does not predict, without the last digits: they depend on the cut, and would decide ties."""
-        return filtered(values - self.level, history[-SPANS[-1] :] - self.level, self.weights).round(9)
+    def _recount(self, k: int) -> None:
+        """Count the past anew: what was learnt, and what waits."""
+        waiting = self.waiting[:, k]
+        values = np.concatenate([self.learnt[k], waiting[~np.isnan(waiting)]])
+        white = np.convolve(values, self.taps[:, k], "valid")
+        centre = float(np.median(white))
+        self.past.scale(k, centre, max(deviation(white), _FINEST))
+        self.past.count(k, white)
+        self.reach[k] = reach_of(self.past.total[k : k + 1])[0]
 
-    def _log_factors(self, tick: Ints, value: Floats) -> Floats:
-        near = (self._whitened(value, self.memory.value)[:, None] + self.near).round(9)
-        p = self._exceedance(near, uniform_of(self.seed, tick)[:, None])
-        return self.worth * self._bets(p)  # a power below 1 of an e-value is one too (Jensen)
-
-    def _exceedance(self, whitened: Floats, tie: Floats) -> Floats:
-        """P-value of each observation among the reference, shape (n, 2): seen from above, and from below."""
-        n = len(self.reference)
-        left, right = self.reference.searchsorted(whitened), self.reference.searchsorted(whitened, "right")
-        beyond = np.where(_ABOVE, n - right, left)
-        rank = beyond + tie * (right - left + 1)
-        p: Floats = np.minimum((rank + np.sqrt(beyond + 1.0)) / (n + 1), 1.0 - 1e-9)
-        return p
-
-    def _bets(self, p: Floats) -> Floats:
-        """Log of e-values of p, one more axis: each has mean at most 1 if p is uniform or larger."""
-        z = normal_quantile(1.0 - p)[..., None]
-        shifts = _SHIFTS * z - _HALF_SQUARES
-        few = min(max(2.0 / (len(self.reference) + 1), _FEWEST), 0.5)  # the smallest p that this reference can show
-        rare = np.array([few, _TENTH])
-        won, lost = np.log([_OFTEN / rare, (1 - _OFTEN) / (1 - rare)])
-        return np.concatenate([shifts, np.where(p[..., None] <= rare, won, lost)], axis=-1)
-
-    def restore(self, learnt: Floats) -> None:
+    def restore(self, series: int, learnt: Floats) -> None:
         """Take over what another one learnt."""
-        self.learnt, self.fitted, self.unfitted = np.empty(0), 0, 0
-        self._absorb(learnt)
+        self.learnt[series], self.fitted[series] = learnt, 0
+        self._fit(series)
 
-    def evidence(self, tick: int) -> float:
-        """Natural logarithm of the e-value as seen at this tick; -inf while learning."""
+    def evidence(self, tick: int) -> Floats:
+        """Natural logarithm of the e-values as seen at this tick; -inf while learning."""
         return self.memory.evidence(tick)
 
-    def describe(self, tick: int) -> Shift | None:
+    def describe(self, series: int, tick: int) -> Shift | None:
         """Size and time of the most likely change as seen at this tick."""
-        change = self.memory.change(tick)
-        if change is None or not self.ready:
+        rows = self.memory.judged(series, tick)
+        log_factors = np.log(self.bets[series][rows["mark"][:, series].astype(np.int64)])
+        change = self.memory.change(series, tick, log_factors)
+        if change is None:
             return None
-        return self.again(Shift(*change, math.nan, math.nan, self.level, math.nan, 0), tick)
+        level = float(self.level[series])
+        return self.again(series, Shift(*change, math.nan, math.nan, level, math.nan, 0, math.nan), tick)
 
-    def again(self, shift: Shift, tick: int) -> Shift:
+    def again(self, series: int, shift: Shift, tick: int) -> Shift:
         """The same change with what has come until this tick: its onset stays."""
-        return self.memory.again(shift, *self.recent(shift.onset, tick), tick)
+        return self.memory.again(series, shift, self.recent(series, shift.onset, tick), tick)
 
-    def recent(self, first: int, last: int) -> tuple[float, float]:
-        """Mean move over these ticks, and its standard error."""
-        value = self.memory.value[self.memory.between(first, last)] - self.level
+    def recent(self, series: int, first: int, last: int) -> Recent:
+        """Mean move over these ticks."""
+        value = self.memory.between(series, first, last)[0] - self.level[series]
         n = len(value)
         if n == 0:
-            return math.nan, math.nan
+            return Recent()
         size = float(midmean(np.zeros(n, np.int64), value, np.ones(n), 1)[0])
-        variance = max(self.variance, long_run_variance(_winsorised(value - size)))  # trouble is noisier than health
-        return size, math.sqrt(variance / n + self.variance / max(len(self.learnt), 1))
+        known = float(self.variance[series])
+        variance = max(known, long_run_variance(winsorised(value - size)))  # trouble is noisier than health
+        return Recent(size, math.sqrt(variance / n + known / max(len(self.learnt[series]), 1)))
 
-    def restart(self) -> None:
+    def restart(self, series: int) -> None:
         """Forget the evidence, keep what was learnt."""
-        self.memory.restart()
+        self.memory.restart(series)
 
 
-def _winsorised(values: Floats) -> Floats:
-    if not len(values):
-        return values
-    bound = 4.0 * float(np.median(np.abs(values))) / 0.6745 + 1e-12
-    return np.clip(values, -bound, bound)
+def _observed_first(seen: NDArray[np.bool_]) -> tuple[Ints, NDArray[np.bool_]]:
+    """Order of the rows of each series that brings what was seen first, and what is seen after that."""
+    order = np.argsort(~seen, axis=0, kind="stable")
+    return order, np.take_along_axis(seen, order, axis=0)

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from driftwatch.detectors.protocol import Evidence, Memory, Shift
+from driftwatch.detectors.memory import Memory
+from driftwatch.detectors.protocol import Recent, Shift
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.whitening import long_run_variance
 
@@ -14,11 +15,12 @@ _UP = np.array([0.05, 0.15, 0.4, 0.8])  # bets on a share this far on the way fr
 _DOWN = np.array([0.8, 0.5, 0.2, 0.05])  # bets on a share of this fraction of the null
 _ROOM = 1e-3  # a null this close to 0 or 1 cannot be left on that side
 _REFIT = 1.25  # the overdispersion is fitted anew when there is this much more to learn from
+_LOST = 30.0  # no single tick may take more evidence away
 _CAP = 6.0  # no single tick may give more evidence: one burst is not a change
 
 
 class ProportionDetector:
-    """Mixture Shiryaev-Roberts e-detector for a share of requests, two-sided, with an indifference margin.
+    """Mixture Shiryaev-Roberts e-detector for shares of requests, two-sided, with an indifference margin.
 
     The null is "within the margin of the learnt share", taken at the near end of that share's 95% interval; likelihood
     ratios are tempered by the overdispersion that the healthy ticks showed, for requests in one tick share its fate.
@@ -26,9 +28,9 @@ class ProportionDetector:
     Parameters
     ----------
     margin
-        A move by less than this is not a change (a difference of shares).
+        Shape (s,): a move by less than this is not a change (a difference of shares).
     capacity
-        Ticks to learn from, at most.
+        Ticks of a series to learn from, at most; the oldest are forgotten.
 
     References
     ----------
@@ -38,106 +40,119 @@ class ProportionDetector:
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> detector = ProportionDetector(margin=0.01)
-    >>> n = np.full(200, 20.0)
-    >>> _ = detector.update(np.arange(200), rng.binomial(20, 0.02, 200) * 1.0, n)
+    >>> detector = ProportionDetector(margin=np.array([0.01]))
+    >>> n = np.full((200, 1), 20.0)
+    >>> _ = detector.update(np.arange(200), rng.binomial(20, 0.02, (200, 1)) * 1.0, n)
     >>> detector.learn(200)
-    >>> evidence = detector.update(np.arange(200, 230), rng.binomial(20, 0.3, 30) * 1.0, n[:30])
-    >>> bool(evidence.log_e[-1] > 15), round(detector.describe(229).size, 1)
+    >>> log_e = detector.update(np.arange(200, 230), rng.binomial(20, 0.3, (30, 1)) * 1.0, n[:30])
+    >>> bool(log_e[-1, 0] > 15), round(detector.describe(0, 229).size, 1)
     (True, 0.3)
     """
 
-    def __init__(self, *, margin: float, capacity: int = 17_280) -> None:
-        self.margin, self.capacity = margin, capacity
-        self.memory = Memory(len(_UP))
+    def __init__(self, *, margin: Floats, capacity: int = 17_280) -> None:
+        self.margin, self.capacity, self.series = margin, capacity, len(margin)
+        self.memory = Memory(self.series, np.full(len(_UP), 1.0 / len(_UP)))
         self.waiting_tick: Ints = np.empty(0, np.int64)
-        self.waiting: Floats = np.empty((0, 2))
-        self.learnt: Floats = np.empty((0, 2))
-        self.share = 0.0
-        self.dispersion = 1.0
-        self.error = 0.0
-        self.hit = self.miss = np.zeros((2, len(_UP)))
-        self.fitted = self.unfitted = 0
+        self.waiting: Floats = np.empty((0, self.series, 2))
+        self.learnt: list[Floats] = [np.empty((0, 2))] * self.series
+        self.share, self.error = np.zeros(self.series), np.zeros(self.series)
+        self.dispersion = np.ones(self.series)
+        self.hit, self.miss = np.zeros((2, self.series, 2, len(_UP)))
+        self.fitted, self.unfitted = np.zeros((2, self.series), np.int64)
 
-    @property
-    def ready(self) -> bool:
+    def ready(self, series: int) -> bool:
         """Whether a share has been learnt."""
-        return len(self.learnt) > 0
+        return len(self.learnt[series]) > 0
 
-    def update(self, tick: Ints, value: Floats, total: Floats) -> Evidence:
-        """Take counts: ``value`` of ``total`` requests in each tick."""
+    def effective(self, series: int) -> float:
+        """How many independent ticks were learnt from."""
+        return float(len(self.learnt[series]) / self.dispersion[series])
+
+    def update(self, tick: Ints, value: Floats, total: Floats) -> Floats:
+        """Take counts: ``value`` of ``total`` requests in each tick; returns log R of each."""
+        if not len(tick):
+            return np.empty((0, self.series))
         self.waiting_tick = np.concatenate([self.waiting_tick, tick])
-        self.waiting = np.concatenate([self.waiting, np.stack([value, total], axis=1)])
-        if self.ready:
-            return Evidence(tick, self.memory.append(tick, value, total, self._log_factors(value, total)))
-        self.memory.append(tick, value, total, np.zeros((len(tick), 2, len(_UP))))
-        self.memory.restart()
-        return Evidence(tick, np.full(len(tick), -np.inf))
+        self.waiting = np.concatenate([self.waiting, np.stack([value, total], axis=2)])
+        seen = ~np.isnan(value) & (total > 0) & [self.ready(k) for k in range(self.series)]
+        log_factors = self._log_factors(np.where(seen, value, 0.0), np.where(seen, total, 0.0))
+        strength = np.where(seen[..., None], self.memory.bet(np.exp(log_factors), seen), 0.0)
+        self.memory.append(tick, np.where(total > 0, value, np.nan), total, strength)
+        return self.memory.log_e(strength)
 
     def learn(self, before: int, skip: tuple[int, int] | None = None) -> None:
-        """Take the waiting counts before this tick as healthy, but for those in ``skip``."""
-        ripe = self.waiting_tick < before
-        taken = ripe.copy()
+        """Take the counts before this tick as healthy; those in ``skip`` are never."""
+        waiting = np.ones(len(self.waiting_tick), np.bool_)
         if skip is not None:
-            taken &= ~((self.waiting_tick >= skip[0]) & (self.waiting_tick <= skip[1]))
-        self.learnt = np.concatenate([self.learnt, self.waiting[taken]])[-self.capacity :]
-        self.unfitted += int(taken.sum())
-        self.waiting_tick, self.waiting = self.waiting_tick[~ripe], self.waiting[~ripe]
-        if len(self.learnt):
-            self._fit()
+            waiting &= (self.waiting_tick < skip[0]) | (self.waiting_tick > skip[1])
+        ripe = waiting & (self.waiting_tick < before)
+        new, rest = self.waiting[ripe], waiting & ~ripe
+        self.waiting_tick, self.waiting = self.waiting_tick[rest], self.waiting[rest]
+        for k in range(self.series):
+            some = new[new[:, k, 1] > 0, k]
+            if len(some):
+                self.learnt[k] = np.concatenate([self.learnt[k], some])[-self.capacity :]
+                self.unfitted[k] += len(some)
+                self._fit(k)
 
-    def _fit(self) -> None:
-        hits, total = self.learnt[:, 0], self.learnt[:, 1]
-        self.share = float((hits.sum() + 0.5) / (total.sum() + 1.0))
-        if self.unfitted >= self.fitted * (_REFIT - 1.0):
-            self.fitted, self.unfitted = len(hits), 0
-            sd = np.sqrt(np.maximum(total, 1.0) * self.share * (1.0 - self.share))
-            self.dispersion = max(1.0, long_run_variance((hits - total * self.share) / sd))
-        self.error = math.sqrt(self.dispersion * self.share * (1.0 - self.share) / (total.sum() + 1.0))
-        room = self.margin + 1.96 * self.error
-        high, low = self.share + room, self.share - room
-        # where the margin leaves no room for a move, nothing is bet
-        up = _log_ratios(high, high + (1.0 - high) * _UP) if high < 1.0 - _ROOM else np.zeros((2, len(_UP)))
-        down = _log_ratios(low, low * _DOWN) if low > _ROOM else np.zeros((2, len(_DOWN)))
-        self.hit, self.miss = np.stack([up, down], axis=1)
+    def _fit(self, k: int) -> None:
+        hits, total = self.learnt[k].T
+        share = self.share[k] = (hits.sum() + 0.5) / (total.sum() + 1.0)
+        if self.unfitted[k] >= self.fitted[k] * (_REFIT - 1.0):
+            self.fitted[k], self.unfitted[k] = len(hits), 0
+            sd = np.sqrt(np.maximum(total, 1.0) * share * (1.0 - share))
+            self.dispersion[k] = max(1.0, long_run_variance((hits - total * share) / sd))
+        self.error[k] = math.sqrt(self.dispersion[k] * share * (1.0 - share) / (total.sum() + 1.0))
+        room = self.margin[k] + 1.96 * self.error[k]
+        high, low = share + room, share - room
+        # where the margin leaves no room for a move, the bets on it are lost at once
+        up = (
+            _log_ratios(high, high + (1.0 - high) * _UP) if high < 1.0 - _ROOM else np.full((2, len(_UP)), -_LOST * 1e6)
+        )
+        down = _log_ratios(low, low * _DOWN) if low > _ROOM else np.full((2, len(_DOWN)), -_LOST * 1e6)
+        self.hit[k], self.miss[k] = np.stack([up, down], axis=1)
 
     def _log_factors(self, value: Floats, total: Floats) -> Floats:
-        hits, misses = value[:, None, None], (total - value)[:, None, None]
-        return np.minimum((hits * self.hit + misses * self.miss) / self.dispersion, _CAP)
+        hits, misses = value[..., None, None], (total - value)[..., None, None]
+        tempered = (hits * self.hit + misses * self.miss) / self.dispersion[:, None, None]
+        return np.clip(tempered, -_LOST, _CAP)
 
-    def restore(self, learnt: Floats) -> None:
+    def restore(self, series: int, learnt: Floats) -> None:
         """Take over what another one learnt."""
-        self.learnt, self.fitted = learnt[-self.capacity :], 0
-        self._fit()
+        self.learnt[series], self.fitted[series] = learnt[-self.capacity :], 0
+        self._fit(series)
 
-    def evidence(self, tick: int) -> float:
-        """Natural logarithm of the e-value as seen at this tick; -inf while learning."""
+    def evidence(self, tick: int) -> Floats:
+        """Natural logarithm of the e-values as seen at this tick; -inf while learning."""
         return self.memory.evidence(tick)
 
-    def describe(self, tick: int) -> Shift | None:
+    def describe(self, series: int, tick: int) -> Shift | None:
         """Size and time of the most likely change as seen at this tick."""
-        change = self.memory.change(tick)
-        if change is None or not self.ready:
+        rows = self.memory.judged(series, tick)
+        log_factors = self._log_factors(rows["value"], rows["total"])[:, series]
+        change = self.memory.change(series, tick, log_factors)
+        if change is None:
             return None
-        return self.again(Shift(*change, math.nan, math.nan, self.share, math.nan, 0), tick)
+        share = float(self.share[series])
+        return self.again(series, Shift(*change, math.nan, math.nan, share, math.nan, 0, math.nan), tick)
 
-    def again(self, shift: Shift, tick: int) -> Shift:
+    def again(self, series: int, shift: Shift, tick: int) -> Shift:
         """The same change with what has come until this tick: its onset stays."""
-        return self.memory.again(shift, *self.recent(shift.onset, tick), tick)
+        return self.memory.again(series, shift, self.recent(series, shift.onset, tick), tick)
 
-    def recent(self, first: int, last: int) -> tuple[float, float]:
+    def recent(self, series: int, first: int, last: int) -> Recent:
         """Difference between the share in these ticks and the learnt one, and its standard error."""
-        rows = self.memory.between(first, last)
-        total = float(self.memory.total[rows].sum())
-        if total <= 0:
-            return math.nan, math.nan
-        share = float(self.memory.value[rows].sum()) / total
-        smooth = (share * total + 0.5) / (total + 1.0)
-        return share - self.share, math.sqrt(self.dispersion * smooth * (1.0 - smooth) / total + self.error**2)
+        hits, totals = (float(x.sum()) for x in self.memory.between(series, first, last))
+        if totals <= 0:
+            return Recent()
+        share = hits / totals
+        smooth = (hits + 0.5) / (totals + 1.0)
+        variance = self.dispersion[series] * smooth * (1.0 - smooth) / totals + self.error[series] ** 2
+        return Recent(share - float(self.share[series]), math.sqrt(variance))
 
-    def restart(self) -> None:
+    def restart(self, series: int) -> None:
         """Forget the evidence, keep what was learnt."""
-        self.memory.restart()
+        self.memory.restart(series)
 
 
 def _log_ratios(null: float, alternatives: Floats) -> Floats:

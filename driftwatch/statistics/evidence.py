@@ -1,7 +1,7 @@
 """Mixture Shiryaev-Roberts e-detectors: evidence for a change, with a promise about false alarms.
 
 If every factor L_t has mean at most 1 given the past while nothing has changed, then R_t = (1 + R_{t-1}) L_t has mean
-at most t, so a detector that stops when R reaches A runs for at least A steps on average without a false alarm. A mean
+at most R_0 + t, so a detector that stops when R reaches A runs for about A steps at least without a false alarm. A mean
 of such detectors keeps the promise, so that many sizes of change can be looked for at once.
 
 References
@@ -15,42 +15,85 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.statistics.buckets import Floats
 
+CEILING = 1e130
+"""R does not grow beyond this: an incident that lasts for hours must not end in infinity."""
+_BLOCK = 8  # steps between two carries: few enough for a processor's cache, many enough to leave Python's loops
 
-def accumulate(log_factors: Floats, log_start: Floats) -> Floats:
-    """Run log R_t = log(1 + R_{t-1}) + log L_t over time, for several bets at once.
+
+def accumulate(
+    factors: Floats, start: Floats, weights: Floats, seen: NDArray[np.bool_] | None = None
+) -> tuple[Floats, Floats]:
+    """Run R_t = (1 + R_{t-1}) L_t over time, for several series and bets at once.
+
+    Over a block of steps R is affine in what it was before: R_t = a_t R_0 + b_t. So all blocks run side by side, and
+    only their ends are carried over: no loop over observations, and the same however a stream is cut.
 
     Parameters
     ----------
-    log_factors
-        Shape (n, k): log L_t of each bet.
-    log_start
-        Shape (k,): log R before the first; -inf at the beginning.
+    factors
+        Shape (n, s, k): L_t of each series and bet, at most e^20.
+    start
+        Shape (s, k): R before the first.
+    weights
+        Shape (k,): of the bets.
+    seen
+        Shape (n, s): where nothing was observed (False), R stays as it is; all were if None.
 
     Returns
     -------
-    Shape (n, k): log R_t.
+    The weighted sum of R over the bets, shape (n, s), and R after the last, shape (s, k): at most `CEILING` each.
 
     Examples
     --------
-    >>> np.exp(accumulate(np.zeros((3, 1)), np.array([-np.inf]))).ravel().round(6).tolist()
-    [1.0, 2.0, 3.0]
+    >>> total, end = accumulate(np.ones((3, 1, 2)), np.zeros((1, 2)), np.array([0.5, 0.5]))
+    >>> total.ravel().tolist(), end.tolist()
+    ([1.0, 2.0, 3.0], [[3.0, 3.0]])
     """
-    if not len(log_factors):
-        return log_factors
-    # log(1 + R_{t-1}) + log L_t has the closed form S_t + log(R_0 + sum_{j<t} exp(-S_j)): one scan, no loop over time
-    sums = np.cumsum(log_factors, axis=0)
-    terms = np.empty_like(sums)
-    terms[0], terms[1:] = np.logaddexp(log_start, 0.0), -sums[:-1]
-    return np.logaddexp.accumulate(terms, axis=0) + sums
+    n = len(factors)
+    more = np.ones((n, 1, 1)) if seen is None else seen[..., None].astype(np.float64)
+    if seen is not None:
+        factors = np.where(seen[..., None], factors, 1.0)
+    whole = n // _BLOCK * _BLOCK
+    if whole > 4 * _BLOCK:
+        with np.errstate(over="ignore", invalid="ignore"):
+            found, end = _blockwise(factors[:whole], start, more[:whole])
+        if found.max() <= CEILING:
+            early = (found @ weights).swapaxes(0, 1).reshape(whole, -1)
+            if whole == n:
+                return early, end
+            late, end = accumulate(factors[whole:], end, weights, None if seen is None else seen[whole:])
+            return np.concatenate([early, late]), end
+    found = _stepwise(factors, start, more)
+    return found @ weights, found[-1].copy() if n else start
 
 
-def mixture(log_r: Floats) -> Floats:
-    """Log of the mean over bets (last axis)."""
-    mean: Floats = np.logaddexp.reduce(log_r, axis=-1) - np.log(log_r.shape[-1])
-    return mean
+def _stepwise(factors: Floats, start: Floats, more: Floats) -> Floats:
+    found = np.empty_like(factors)
+    r = start
+    for k in range(len(factors)):
+        r = np.multiply(r + more[k], factors[k], out=found[k])
+        np.minimum(r, CEILING, out=r)
+    return found
+
+
+def _blockwise(factors: Floats, start: Floats, more: Floats) -> tuple[Floats, Floats]:
+    """R by step of a block and block, shape (_BLOCK, n / _BLOCK, s, k), and after the last."""
+    gain, more = (np.ascontiguousarray(x.reshape(-1, _BLOCK, *x.shape[1:]).swapaxes(0, 1)) for x in (factors, more))
+    offset = np.empty_like(gain)
+    offset[0] = gain[0] * more[0]
+    for k in range(1, _BLOCK):
+        np.multiply(np.add(offset[k - 1], more[k], out=offset[k]), gain[k], out=offset[k])
+        np.multiply(gain[k], gain[k - 1], out=gain[k])
+    before = np.empty_like(gain[0])
+    for block in range(len(before)):
+        before[block] = start
+        start = gain[-1, block] * start + offset[-1, block]
+    np.multiply(gain, before, out=gain)
+    return np.add(gain, offset, out=gain), start
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +113,7 @@ class ChangeTime:
     high: int
 
 
-def change_time(log_factors: Floats, level: float = 0.9) -> ChangeTime:
+def change_time(log_factors: Floats, weights: Floats | None = None, level: float = 0.9) -> ChangeTime:
     """Where the change began, from the weight that each start has in R.
 
     R_n is a sum over all possible change points of the evidence since; its terms, normalised, are the posterior of the
@@ -80,6 +123,8 @@ def change_time(log_factors: Floats, level: float = 0.9) -> ChangeTime:
     ----------
     log_factors
         Shape (n, k): log L of the last n values, oldest first.
+    weights
+        Shape (k,): weights of the bets; equal if None.
     level
         Mass of the interval.
 
@@ -93,7 +138,7 @@ def change_time(log_factors: Floats, level: float = 0.9) -> ChangeTime:
     2
     """
     since = np.cumsum(log_factors[::-1], axis=0)[::-1]
-    weight = np.logaddexp.reduce(since, axis=1)
+    weight = np.logaddexp.reduce(since if weights is None else since + np.log(weights), axis=1)
     mass = np.exp(weight - weight.max())
     cumulative = np.cumsum(mass) / mass.sum()
     low = int(np.searchsorted(cumulative, (1 - level) / 2))

@@ -1,10 +1,13 @@
-"""The normal quantile function, vectorised, without scipy (the serving path imports numpy only)."""
+"""The normal distribution, without scipy (the serving path imports numpy only)."""
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
-from driftwatch.statistics.buckets import Floats
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.statistics.buckets import Floats, Ints
 
 _CENTRE = (
     (2509.0809287301226727, 33430.575583588128105, 67265.770927008700853, 45921.953931549871457,
@@ -54,13 +57,24 @@ def normal_quantile(p: Floats) -> Floats:
     return np.asarray(np.where(region == 0, q, np.sign(q)) * parts[..., 0] / parts[..., 1], np.float64)
 
 
+def normal_tail(z: Floats) -> Floats:
+    """Share of the standard normal distribution above z: for tables, not for streams (it loops).
+
+    Examples
+    --------
+    >>> normal_tail(np.array([0.0, 1.959964])).round(6).tolist()
+    [0.5, 0.025]
+    """
+    return np.array([0.5 * math.erfc(x / math.sqrt(2.0)) for x in z.ravel()]).reshape(z.shape)
+
+
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 _MIX = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
 _LAST, _SPARE = np.uint64(31), np.uint64(11)
 
 
-def uniform_of(seed: int, position: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
-    """A uniform number for each position, always the same for the same seed (splitmix64).
+def uniform_of(seed: NDArray[np.uint64] | np.uint64, position: Ints) -> Floats:
+    """A uniform number for each position, always the same for the same seed (splitmix64); both broadcast.
 
     Ties between ranks are broken by it, so that a rerun, or another cut of the stream, gives the same evidence.
 
@@ -70,10 +84,10 @@ def uniform_of(seed: int, position: np.ndarray[tuple[int], np.dtype[np.int64]]) 
 
     Examples
     --------
-    >>> uniform_of(7, np.array([1, 2])).round(3).tolist() == uniform_of(7, np.array([1, 2])).round(3).tolist()
-    True
+    >>> uniform_of(np.uint64(7), np.array([1, 2])).round(3).tolist()
+    [0.772, 0.246]
     """
-    x = (position.astype(np.uint64) + np.uint64(seed % 2**64)) * _GAMMA
+    x = (position.astype(np.uint64) + seed) * _GAMMA
     for shift, factor in _MIX:
         x = (x ^ (x >> shift)) * factor
     x = x ^ (x >> _LAST)

@@ -83,6 +83,22 @@ def spread(values: Floats, weights: Floats | None = None) -> float:
     return _MAD * float(size[order][np.searchsorted(cumulative, cumulative[-1] / 2)]) if len(size) else 0.0
 
 
+def deviation(values: Floats) -> float:
+    """Standard deviation of the bulk: of the middle half, or of the middle nine tenths where that is more.
+
+    Where most values are the same (counts that are mostly 0) the middle half says nothing.
+
+    Examples
+    --------
+    >>> round(deviation(np.random.default_rng(0).normal(size=10_000)), 1), deviation(np.array([0.0] * 99 + [2.0])) > 0
+    (1.0, True)
+    """
+    if not len(values):
+        return 0.0
+    low, first, third, high = np.quantile(values, [0.05, 0.25, 0.75, 0.95])
+    return float(max((third - first) / 1.349, (high - low) / 3.29) or values.std())
+
+
 @dataclass(frozen=True, slots=True)
 class Gram:
     """What a weighted linear regression needs of its data; adding two is adding their data.

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+
 import numpy as np
 
 from driftwatch.statistics.buckets import Floats
-from driftwatch.statistics.robust import gram, solve
+from driftwatch.statistics.robust import deviation, gram, solve
 
 SPANS = (1, 6)
 """The past is seen as the last value and the mean of the last 6."""
+LONGEST = SPANS[-1]
+PROMISED = 100.0
+"""Independent ticks from which the promise about false alarms holds for streams with a memory."""
 _MAX_PERSISTENCE = 0.9  # a unit root would make every change look like noise
-_UNSEEN = 8.0  # independent values that a reference must have before half of its evidence counts
+_UNSEEN = 8.0  # independent values that a past must have before half of its evidence counts
+_CLEAR = 6.0  # twice the gain in likelihood below which a memory is taken for chance (one time in twenty)
+_BLOCKS = 4  # fewer means say nothing about their variance
+_ONE_IN_TWENTY = 1.645
 _PRIOR = 0.02  # pull towards "no memory", as a share of the data
 
 
@@ -41,42 +50,6 @@ def past_means(values: Floats, history: Floats) -> Floats:
     return np.stack(means, axis=1)
 
 
-def filter_of(persistence: Floats) -> Floats:
-    """What `fit_persistence` found as the weights of the last 6 values and of the value itself, oldest first.
-
-    Examples
-    --------
-    >>> filter_of(np.array([0.5, 0.3])).round(2).tolist()
-    [-0.05, -0.05, -0.05, -0.05, -0.05, -0.55, 1.0]
-    """
-    weights = np.zeros(SPANS[-1] + 1)
-    weights[-1] = 1.0
-    for span, coefficient in zip(SPANS, persistence, strict=True):
-        weights[-1 - span : -1] -= coefficient / span
-    return weights
-
-
-def filtered(values: Floats, history: Floats, weights: Floats) -> Floats:
-    """Each value less what its past predicts: shape (n,).
-
-    Parameters
-    ----------
-    values, history
-        As for `past_means`.
-    weights
-        Shape (7,): what `filter_of` returns.
-
-    Examples
-    --------
-    >>> filtered(np.array([1.0, 2.0]), np.array([6.0]), filter_of(np.array([0.5, 0.0]))).tolist()
-    [-2.0, 1.5]
-    """
-    if not len(values):
-        return np.empty(0)
-    padded = np.concatenate([np.zeros(len(weights) - 1), history, values])[1 - len(weights) - len(values) :]
-    return np.correlate(padded, weights, "valid")
-
-
 def fit_persistence(values: Floats) -> Floats:
     """Fit how much of a value is predicted by the means of its past: non-negative, shrunk, and stable.
 
@@ -86,7 +59,7 @@ def fit_persistence(values: Floats) -> Floats:
     Parameters
     ----------
     values
-        Shape (n,): a healthy stretch, centred.
+        Shape (n,): a healthy stretch, centred and bounded.
 
     Returns
     -------
@@ -98,10 +71,11 @@ def fit_persistence(values: Floats) -> Floats:
     """
     x = past_means(values, np.empty(0))[SPANS[1] :]
     y = values[SPANS[1] :]
-    bound = 4.0 * np.median(np.abs(y)) / 0.6745 + 1e-12 if len(y) else 1.0
-    x, y = np.clip(x, -bound, bound), np.clip(y, -bound, bound)
     penalty = np.full(len(SPANS), _PRIOR * float(y @ y) + 1e-12)
     coefficients = solve(gram(x, y, np.ones(len(y))), penalty, np.ones(len(SPANS), np.bool_))
+    left = y - x @ coefficients
+    if len(y) * (1.0 - float(left @ left) / max(float(y @ y), 1e-12)) < _CLEAR:
+        return np.zeros(len(SPANS))
     return coefficients * min(1.0, _MAX_PERSISTENCE / max(float(coefficients.sum()), 1e-12))
 
 
@@ -130,20 +104,90 @@ def long_run_variance(values: Floats) -> float:
     return max(total / n, float(centred @ centred) / n * 0.1)
 
 
-def effective_share(values: Floats) -> float:
-    """What share of an independent value each of these dependent ones is worth, 0 to 1.
+def winsorised(values: Floats) -> Floats:
+    """Values bounded at four standard deviations of the bulk."""
+    if not len(values):
+        return values
+    bound = 4.0 * deviation(values) + 1e-12
+    return np.clip(values, -bound, bound)
 
-    Of a short series less: it has not shown its slow swings yet.
+
+@dataclass(frozen=True, slots=True)
+class Whitening:
+    """A filter that takes out of each value what its past predicts, and what the rest is worth.
+
+    Parameters
+    ----------
+    taps
+        Shape (7,): weights of the value itself and of the 6 before it, newest first.
+    worth
+        What share of an independent value each filtered one is worth: its evidence is raised to this power.
+    effective
+        What share of an independent tick each tick tells of the level, 0 to 1.
+    """
+
+    taps: Floats
+    worth: float
+    effective: float
+
+    @classmethod
+    def none(cls) -> Whitening:
+        """Of values that do not depend on each other."""
+        return cls(np.append(1.0, np.zeros(LONGEST)), 1.0, 1.0)
+
+    @classmethod
+    def fit(cls, values: Floats) -> Whitening:
+        """Fit to a healthy stretch, shape (n,), without wild values.
+
+        Examples
+        --------
+        >>> noise = np.random.default_rng(0).normal(size=2000)
+        >>> round(Whitening.fit(noise).effective, 1), round(Whitening.fit(np.repeat(noise, 4)).effective, 1)
+        (1.0, 0.1)
+        """
+        taps = np.append(1.0, np.zeros(LONGEST))
+        values = values - values.mean()
+        for span, coefficient in zip(SPANS, fit_persistence(values), strict=True):
+            taps[1 : span + 1] -= coefficient / span
+        white = np.convolve(values, taps, "valid")
+        if not np.var(white) > 1e-100:
+            return cls.none()
+        worth = 1.0 / inflation(white)
+        gain = float(taps.sum())
+        effective = min(1.0, worth * gain**2 * float(np.var(values)) / float(np.var(white)))
+        return cls(taps, worth * _seasoned(effective * len(values)), effective)
+
+
+def _seasoned(size: float) -> float:
+    """How much of its evidence so short a past may claim: it has not shown its slow swings yet."""
+    return 1.0 - _UNSEEN / (size + _UNSEEN) * max(0.0, 1.0 - size / PROMISED)
+
+
+def inflation(values: Floats) -> float:
+    """By how much the variance of means grows beyond that of independent values, at any scale: at least 1.
+
+    Means of blocks of 4, 8, 16, ... values are compared with single values; what chance alone may do (one time in
+    twenty at each scale) is not counted.
+
+    References
+    ----------
+    Allan (1966), "Statistics of atomic frequency standards", Proc. IEEE 54 (variance by averaging time); Wilson &
+    Hilferty (1931), "The distribution of chi-square", PNAS 17.
 
     Examples
     --------
     >>> noise = np.random.default_rng(0).normal(size=10_000)
-    >>> round(effective_share(noise), 1), round(effective_share(np.repeat(noise, 4)), 1)
-    (0.9, 0.2)
+    >>> swing = 2.0 * np.sin(np.arange(10_000) / 300)
+    >>> bool(inflation(noise) < 1.1), bool(inflation(noise + swing) > 50)
+    (True, True)
     """
+    largest, block = 1.0, 4
     variance = float(np.var(values)) if len(values) else 0.0
-    if variance <= 0.0:
-        return 1.0
-    share = min(1.0, variance / long_run_variance(values))
-    size = share * len(values)
-    return share * size / (size + _UNSEEN)
+    while variance > 1e-100 and len(values) >= _BLOCKS * block:
+        blocks = len(values) // block
+        means = values[len(values) - blocks * block :].reshape(blocks, block).mean(axis=1)
+        freedom = 2.0 / (9.0 * (blocks - 1))
+        by_chance = (1.0 - freedom + _ONE_IN_TWENTY * math.sqrt(freedom)) ** 3
+        largest = max(largest, block * float(means.var(ddof=1)) / variance / float(by_chance))
+        block *= 2
+    return largest

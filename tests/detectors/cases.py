@@ -35,59 +35,73 @@ class Case:
         """Up, or down where there is no room above."""
         return self.up if self.up != self.healthy else self.down
 
+    def fresh(self, series: int = 1, margin: float | None = None, **settings: int) -> Detector:
+        """A detector of so many series."""
+        return self.make(np.full(series, self.margin if margin is None else margin), **settings)
+
 
 def normal(rng, level):
-    return rng.normal(level, 0.3), np.full(len(level), 7.0)
+    return rng.normal(level, 0.3), np.full(level.shape, 7.0)
 
 
 def coarse(rng, level):
-    return np.round(normal(rng, level)[0]), np.full(len(level), 7.0)
+    return np.round(normal(rng, level)[0]), np.full(level.shape, 7.0)
 
 
 def heavy(rng, level):
-    return level + 0.3 * rng.standard_t(2, len(level)), np.full(len(level), 7.0)
+    return level + 0.3 * rng.standard_t(2, level.shape), np.full(level.shape, 7.0)
+
+
+def counts(rng, level):
+    total = rng.poisson(level)
+    return np.log(total + 0.5), total.astype(float)
 
 
 def binomial(rng, level):
-    total = 1 + rng.poisson(14, len(level))
+    total = 1 + rng.poisson(14, level.shape)
     return rng.binomial(total, level).astype(float), total.astype(float)
 
 
 def remembering(rng, level):
-    noise = rng.normal(0, 0.25, len(level) + 50)
+    noise = rng.normal(0, 0.25, (len(level) + 50, *level.shape[1:]))
     for k in range(1, len(noise)):
         noise[k] += 0.5 * noise[k - 1]
-    return level + noise[50:], np.full(len(level), 7.0)
+    return level + noise[50:], np.full(level.shape, 7.0)
 
 
 def bursty(rng, level):
     """A share that is not the same in each tick: requests of one tick share its fate."""
-    total = 1 + rng.poisson(14, len(level))
+    total = 1 + rng.poisson(14, level.shape)
     return rng.binomial(total, rng.beta(8 * level, 8 * (1 - level))).astype(float), total.astype(float)
 
 
-def location(**settings):
-    return LocationDetector(seed=1, **settings)
+def location(margin, **settings):
+    return LocationDetector(margin=margin, seeds=np.arange(len(margin)) + 1, **settings)
+
+
+def proportion(margin, **settings):
+    return ProportionDetector(margin=margin, **settings)
 
 
 CASES = [
     Case("location", location, normal, 0.1, 0.0, 1.0, -1.0),
     Case("location with ties", location, coarse, 0.1, 0.0, 2.0, -2.0),
     Case("location with heavy tails", location, heavy, 0.1, -3.0, -1.5, -4.5),
-    Case("location with memory", location, remembering, 0.1, 0.0, 1.5, -1.5),
-    Case("proportion", ProportionDetector, binomial, 0.03, 0.3, 0.75, 0.03),
-    Case("bursty proportion", ProportionDetector, bursty, 0.03, 0.3, 0.85, 0.03, slack=0.1),
-    Case("rare proportion", ProportionDetector, binomial, 0.01, 0.01, 0.3, 0.01),
-    Case("frequent proportion", ProportionDetector, binomial, 0.01, 0.99, 0.99, 0.6),
+    Case("location with memory", location, remembering, 0.1, 0.0, 1.5, -1.5, slack=0.03),
+    Case("location of few", location, counts, 0.1, 0.7, 9.0, 0.7),
+    Case("proportion", proportion, binomial, 0.03, 0.3, 0.75, 0.03),
+    Case("bursty proportion", proportion, bursty, 0.03, 0.3, 0.85, 0.03, slack=0.1),
+    Case("rare proportion", proportion, binomial, 0.01, 0.01, 0.3, 0.01),
+    Case("frequent proportion", proportion, binomial, 0.01, 0.99, 0.99, 0.6),
 ]
 every = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
-def stream(case, n, seed=0, moves=()):
+def stream(case, n, seed=0, moves=(), series=1):
     """Ticks from 0 (a few are missing), values and totals; ``moves`` are (from tick, level)."""
     rng = np.random.default_rng(seed)
     tick = np.flatnonzero(rng.random(n) < 0.9)
-    level = np.full(len(tick), case.healthy)
+    level = np.full((len(tick), series), case.healthy)
     for since, moved in moves:
         level[tick >= since] = moved
     return tick, *case.draw(rng, level)
@@ -101,7 +115,7 @@ def pieces(rows, cuts):
 
 def learnt(case, rows, until=LEARN, **settings):
     """A detector that took everything before ``until`` as healthy, and what comes after."""
-    detector = case.make(margin=case.margin, **settings)
+    detector = case.fresh(rows[1].shape[1], **settings)
     before, after = pieces(rows, [until])
     detector.update(*before)
     detector.learn(until)

@@ -9,7 +9,7 @@ from driftwatch.config import Config
 from driftwatch.detectors import LocationDetector, ProportionDetector
 from driftwatch.events.signals import SIGNALS
 from driftwatch.incidents import log_threshold
-from driftwatch.incidents.watch import EPOCH, StreamWatch, detector_for, margins_of
+from driftwatch.incidents.watch import EPOCH, StreamWatch, detectors_for, margins_of
 from driftwatch.ticks import TickBuilder
 from tests.traffic import START, traffic
 
@@ -49,16 +49,19 @@ def test_margins_are_ratios_in_log_units_and_differences_of_shares():
     assert margins.keys() == {s.name for s in SIGNALS}
 
 
-def test_each_signal_has_the_detector_of_its_shape_and_a_seed_of_its_own():
+def test_each_signal_has_a_column_in_the_detector_of_its_shape_and_a_seed_of_its_own():
     seeds = set()
-    for signal in SIGNALS:
-        for stream in ("a", "b"):
-            detector = detector_for(signal, 0.1, stream, 100)
+    for stream in ("a", "b"):
+        places = detectors_for(Config.parse({"learning": {"max_ticks": 100}, "margins": {"itl": 0.2}}), stream)
+        assert len({(id(p.detector), p.column) for p in places.values()}) == len(SIGNALS)
+        for signal in SIGNALS:
+            detector, column = places[signal.name].detector, places[signal.name].column
             assert isinstance(detector, ProportionDetector if signal.shape == "share" else LocationDetector)
             assert detector.capacity == 100
             if isinstance(detector, LocationDetector):
-                assert detector.seed == detector_for(signal, 0.3, stream, 9).seed
-                seeds.add(detector.seed)
+                assert detector.seeds[column] == detectors_for(Config(), stream)[signal.name].detector.seeds[column]
+                seeds.add(int(detector.seeds[column]))
+        assert places["itl"].detector.margin[places["itl"].column] == pytest.approx(math.log(1.2))
     assert len(seeds) == 2 * sum(s.shape != "share" for s in SIGNALS)
 
 
@@ -72,14 +75,14 @@ def test_it_learns_first_and_says_how_far_it_is():
     assert watch.refused == ()
     assert (watch.ticks, watch.learnt_ticks) == (LEARN, LEARN)
     assert watch.requests == (traffic(0).at < START + 5.0 * LEARN).sum()
-    assert all(d.ready for d in watch.detectors.values())
+    assert all(p.detector.ready(p.column) for p in watch.places.values())
 
 
 def test_what_is_not_measured_is_said():
     requests = traffic(1)
     watch, _ = watching(replace(requests, itl=np.full(len(requests), np.nan)))
     assert watch.refused == ("inter-token latency: not measured",)
-    assert not watch.detectors["itl"].ready
+    assert not watch.places["itl"].detector.ready(watch.places["itl"].column)
 
 
 def test_a_slow_engine_raises_alarms_of_what_users_feel_and_of_nothing_else():
@@ -115,7 +118,7 @@ def test_a_move_within_the_margin_is_no_alarm():
     assert alarms == {}
     beyond = set()
     for tick in range(FIRST + LEARN, FIRST + 900, 5):
-        shift = watch.detectors["itl"].describe(tick)
+        shift = watch.places["itl"].detector.describe(watch.places["itl"].column, tick)
         beyond.add(abs(shift.size) - 1.28 * shift.error > math.log(1.1))
         assert (watch.look("itl", tick) is not None) == (abs(shift.size) - 1.28 * shift.error > math.log(1.1))
     assert beyond == {True, False}
@@ -146,7 +149,9 @@ def test_half_better_is_not_recovered():
     watch, rest = watching(bad)
     _, alarms = advanced(watch, rest, LEARN, LEARN + 59)
     advanced(watch, ticks_of(better).between(FIRST + LEARN + 60, FIRST + 10**6), LEARN + 60, LEARN + 159)
-    size, _ = watch.detectors["itl"].recent(FIRST + LEARN + 100, FIRST + LEARN + 159)
+    size = (
+        watch.places["itl"].detector.recent(watch.places["itl"].column, FIRST + LEARN + 100, FIRST + LEARN + 159).size
+    )
     assert size < 0.5 * alarms["itl"].shift.size
     assert not watch.recovered(alarms["itl"], 60, FIRST + LEARN + 159)
 
@@ -165,7 +170,7 @@ def test_more_traffic_is_no_doubt_about_health():
     watch, _ = watching(calm)
     _, alarms = advanced(watch, ticks_of(busy), LEARN, LEARN + 59)
     assert "traffic" in alarms
-    assert watch.detectors["traffic"].evidence(FIRST + LEARN + 59) > 10
+    assert watch.evidence("traffic", FIRST + LEARN + 59) > 10
     assert not watch.in_doubt(FIRST + LEARN + 59)
 
 

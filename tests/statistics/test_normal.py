@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftwatch.statistics.normal import normal_quantile, uniform_of
+from driftwatch.statistics.normal import normal_quantile, normal_tail
+from driftwatch.statistics.normal import uniform_of as drawn
+
+
+def uniform_of(seed, position):
+    return drawn(np.uint64(seed % 2**64), position)
+
+
+@given(st.floats(-30, 30))
+def test_tails_agree_with_the_quantiles(z):
+    assert normal_tail(np.array([[z]]))[0, 0] == pytest.approx(NormalDist().cdf(-z), rel=1e-9, abs=1e-15)
 
 
 @given(st.floats(1e-300, 1 - 1e-15))
@@ -19,6 +29,13 @@ def test_quantiles_grow_and_are_symmetric():
     assert (np.diff(found) >= 0).all()
     assert found == pytest.approx(-normal_quantile(1 - p), abs=0.1, rel=1e-3)
     assert normal_quantile(p[400:]) == pytest.approx(-normal_quantile(1 - p[400:]), abs=1e-12)
+
+
+def test_seeds_and_positions_broadcast():
+    position = np.arange(5)[:, None]
+    found = drawn(np.array([3, 8], np.uint64), position)
+    assert found.shape == (5, 2)
+    assert np.array_equal(found[:, 1], uniform_of(8, np.arange(5)))
 
 
 def test_a_position_has_one_number_whatever_is_asked_with_it():

@@ -5,10 +5,12 @@ from hypothesis import strategies as st
 
 from driftwatch.statistics.whitening import (
     SPANS,
-    effective_share,
+    Whitening,
     fit_persistence,
+    inflation,
     long_run_variance,
     past_means,
+    winsorised,
 )
 
 SERIES = st.lists(st.floats(-100, 100), max_size=30)
@@ -65,7 +67,7 @@ def test_one_wild_value_does_not_make_a_memory():
     noise = remembering(1000, 0.0, 2)
     wild = noise.copy()
     wild[500:503] = 1e6
-    assert fit_persistence(wild).sum() < fit_persistence(noise).sum() + 0.1
+    assert fit_persistence(winsorised(wild)).sum() < fit_persistence(noise).sum() + 0.1
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3])
@@ -73,7 +75,9 @@ def test_the_unit_does_not_matter(scale):
     series = remembering(2000, 0.5, 3)
     assert fit_persistence(series * scale) == pytest.approx(fit_persistence(series), rel=1e-6)
     assert long_run_variance(7.0 + series * scale) == pytest.approx(long_run_variance(series) * scale**2)
-    assert effective_share(7.0 + series * scale) == pytest.approx(effective_share(series))
+    found, same = Whitening.fit(7.0 + series * scale), Whitening.fit(series)
+    assert found.taps == pytest.approx(same.taps, abs=1e-6)
+    assert (found.worth, found.effective) == pytest.approx((same.worth, same.effective), abs=1e-6)
 
 
 @pytest.mark.parametrize("memory", [0.0, 0.3, 0.6])
@@ -95,14 +99,43 @@ def test_the_long_run_variance_is_never_below_a_tenth_of_the_variance(values):
     assert long_run_variance(values) >= 0.1 * (np.var(values) if len(values) > 1 else 0.0) - 1e-9
 
 
-@given(st.lists(st.floats(-1e3, 1e3), max_size=50))
-def test_a_share_is_a_share(values):
-    assert 0.0 <= effective_share(np.array(values)) <= 1.0
+@given(st.lists(st.floats(-1e3, 1e3), min_size=8, max_size=80))
+def test_a_worth_is_a_share(values):
+    found = Whitening.fit(np.array(values))
+    assert 0.0 <= found.worth <= 1.0
+    assert 0.0 <= found.effective <= 1.0
+    assert np.isfinite(found.taps).all()
+    assert found.taps.sum() >= 0.1 - 1e-12
 
 
-def test_dependent_values_are_worth_less_and_so_are_few():
-    worth = [effective_share(remembering(8000, memory, 5)) for memory in (0.0, 0.3, 0.6, 0.9)]
-    assert worth == pytest.approx([1.0, 0.7 / 1.3, 0.4 / 1.6, 0.1 / 1.9], abs=0.15)
-    assert worth == sorted(worth, reverse=True)
-    assert effective_share(remembering(20, 0.0, 6)) < 0.8
-    assert effective_share(np.zeros(50)) == effective_share(np.empty(0)) == 1.0
+def test_dependent_ticks_tell_less_of_the_level():
+    told = [Whitening.fit(remembering(8000, memory, 5)).effective for memory in (0.0, 0.3, 0.6, 0.9)]
+    assert told == pytest.approx([1.0, 0.7 / 1.3, 0.4 / 1.6, 0.1 / 1.9], abs=0.15)
+    assert told == sorted(told, reverse=True)
+
+
+def test_what_is_left_after_whitening_is_white_again():
+    for memory in (0.3, 0.7, 0.9):
+        series = remembering(4000, memory, 7)
+        white = np.convolve(series, Whitening.fit(series).taps, "valid")
+        assert abs(np.corrcoef(white[1:], white[:-1])[0, 1]) < 0.06
+
+
+def test_the_evidence_of_a_short_past_is_worth_less_unless_it_is_worth_a_hundred():
+    short, long = (Whitening.fit(np.random.default_rng(8).normal(size=n)).worth for n in (30, 300))
+    assert 0.6 < short < 0.9
+    assert long > 0.9
+
+
+def test_chance_is_no_inflation_and_a_slow_swing_is():
+    chance = [inflation(np.random.default_rng(seed).normal(size=300)) for seed in range(200)]
+    assert np.median(chance) == 1.0
+    assert np.quantile(chance, 0.95) < 1.5
+    swing = np.sin(2 * np.pi * np.arange(600) / 288)
+    slow = [inflation(np.random.default_rng(seed).normal(size=600) + 0.5 * swing) for seed in range(50)]
+    assert np.median(slow) > 2.0
+
+
+def test_a_constant_is_white():
+    assert Whitening.fit(np.zeros(50)).worth == 1.0
+    assert inflation(np.zeros(50)) == inflation(np.empty(0)) == 1.0

@@ -1,0 +1,188 @@
+"""Conformal p-values: the rank of each value among all that came before it, in constant memory.
+
+Of exchangeable values such ranks are independent and exactly uniform, whatever their distribution is and however few
+came before; against a reference that is frozen they are neither. What came just before is left out: else the first
+values of a change would soon hide the next ones. What that costs in fairness is known (`allowance`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.statistics.buckets import Floats, Ints
+
+Counts = NDArray[np.int32]
+
+LAG = 24
+"""The newest values are not ranked against."""
+BINS = 128
+_PER_DEVIATION = 6.0  # bins to a standard deviation: what is lost to ties is less than a thousandth
+_BLOCK = 32  # values that are compared one by one; those before them are counted by bin
+_EARLIER = np.tri(_BLOCK, k=-1, dtype=np.bool_).T[..., None]  # of values j and i: j comes before i
+_EDGES = np.arange(BINS + 1)
+
+
+def allowance(past: int) -> float:
+    """The power of its evidence that ranks against so many values may claim, though the newest are left out.
+
+    Over the lag the reference stands still, and its error adds d / n to the variance of a sum of d normal scores.
+
+    Examples
+    --------
+    >>> allowance(24), round(allowance(1000), 3)
+    (0.5, 0.977)
+    """
+    return past / (past + LAG)
+
+
+class Past:
+    """What came before, of several series, counted by bin.
+
+    Parameters
+    ----------
+    series
+        How many series.
+
+    References
+    ----------
+    Vovk, Gammerman & Shafer (2022), Algorithmic Learning in a Random World, chapter 8 (smoothed conformal p-values are
+    independent and uniform under exchangeability).
+
+    Examples
+    --------
+    >>> past = Past(1)
+    >>> past.scale(0, centre=0.0, deviation=1.0)
+    >>> past.count(0, np.append(np.arange(-9.0, 10.0), np.zeros(LAG)))
+    >>> x = np.array([[0.0], [8.5]])
+    >>> p = past.rank(x, np.zeros(1), np.full((2, 1), 0.5))
+    >>> p.round(3).tolist()  # seen from above, and from below
+    [[[0.5, 0.5]], [[0.071, 0.929]]]
+    """
+
+    def __init__(self, series: int) -> None:
+        self.low = np.zeros(series)
+        self.step = np.ones(series)
+        self.below: Counts = np.zeros((series, BINS + 1), np.int32)  # how many lie in lower bins than this one
+        self.newest = np.full((LAG, series), BINS)  # bins of those that are not counted yet
+
+    @property
+    def total(self) -> Counts:
+        """Shape (s,): how many came before."""
+        return self.below[:, -1]
+
+    def scale(self, series: int, centre: float, deviation: float) -> None:
+        """Lay out the bins of one series, and forget what was counted."""
+        self.step[series] = deviation / _PER_DEVIATION
+        self.low[series] = centre - BINS / 2 * self.step[series]
+        self.below[series] = 0
+
+    def bins(self, x: Floats) -> Ints:
+        """Bins of values, shape (n, s)."""
+        return np.minimum(np.maximum((x - self.low) / self.step, 0.0), BINS - 1.0).astype(np.int64)
+
+    def count(self, series: int, x: Floats) -> None:
+        """Count these values of one series in, at least `LAG` of them; the newest wait."""
+        place = (x - self.low[series]) / self.step[series]
+        position = np.minimum(np.maximum(place, 0.0), BINS - 1.0).astype(np.int64)
+        self.below[series, 1:] = np.bincount(position[:-LAG], minlength=BINS).cumsum()
+        self.newest[:, series] = position[-LAG:]
+
+    def rank(self, x: Floats, margin: Floats, tie: Floats, seen: NDArray[np.bool_] | None = None) -> Floats:
+        """P-values of values among those that came a lag before them; then they are counted in themselves.
+
+        Parameters
+        ----------
+        x
+            Shape (n, s).
+        margin
+            Shape (s,): each is taken as nearer by so much, from either side.
+        tie
+            Shape (n, s): uniform numbers, which break ties.
+        seen
+            Shape (n, s): what counts. What was not seen must come last in its series.
+
+        Returns
+        -------
+        Shape (n, s, 2): seen from above (small where x is large) and from below.
+        """
+        own = self.bins(x)
+        late = self._late(own, seen)
+        before = _One(self.below, late) if len(x) == 1 else _Before(self.below, late)
+        total = self.total + np.arange(len(x))[:, None]
+        if margin.any():
+            above, beneath = self.bins(x - margin), self.bins(x + margin)
+            up = _share(total - before.under(above + 1), total - before.under(above), tie)
+            down = _share(before.under(beneath), before.under(beneath + 1), 1.0 - tie)
+        else:
+            less, reached = before.under(own), before.under(np.minimum(own + 1, BINS))
+            up, down = _share(total - reached, total - less, tie), _share(less, reached, 1.0 - tie)
+        self.below = before.after()
+        return np.asarray(np.stack([up, down], axis=-1) / (total + 1)[..., None])
+
+    def _late(self, own: Ints, seen: NDArray[np.bool_] | None) -> Ints:
+        """What is counted in after each value: what came a lag before it; then the newest are kept."""
+        n = len(own)
+        queue = np.concatenate([self.newest, own])
+        if seen is None:
+            self.newest = queue[n:]
+            return queue[:n]
+        self.newest = np.take_along_axis(queue, seen.sum(axis=0) + np.arange(LAG)[:, None], axis=0)
+        return np.where(seen, queue[:n], BINS)
+
+
+def _share(fewest: Counts, most: Counts, tie: Floats) -> Floats:
+    """A place between the fewest and the most that are beyond, itself included."""
+    return np.asarray(fewest + tie * (most - fewest + 1))
+
+
+class _One:
+    """Counts of what came before a single value of each series."""
+
+    def __init__(self, below: Counts, own: Ints) -> None:
+        self.below, self.own, self.series = below, own, np.arange(len(below))
+
+    def under(self, bin_: Ints) -> Counts:
+        """How many lie in a lower bin than this, shape (1, s)."""
+        return np.asarray(self.below[self.series, bin_])
+
+    def after(self) -> Counts:
+        """What there is to count from when it is in."""
+        return np.asarray(self.below + (self.own.T < _EDGES))
+
+
+class _Before:
+    """Counts of what came before each of n values: by bin before its block, one by one inside it."""
+
+    def __init__(self, below: Counts, own: Ints) -> None:
+        n, s = own.shape
+        self.n, self.series, self.blocks = n, np.arange(s), -(-n // _BLOCK)
+        whole = self._padded(own, BINS)
+        key = np.arange(self.blocks * s) * (BINS + 1) + whole
+        counts = np.bincount(key.ravel(), minlength=self.blocks * s * (BINS + 1)).reshape(self.blocks, s, BINS + 1)
+        self.own = whole.astype(np.int16)
+        self.below: Counts = np.empty((self.blocks + 1, s, BINS + 1), np.int32)
+        self.below[0], self.below[1:, :, 0] = below, 0
+        np.cumsum(counts[:, :, :-1], axis=2, out=self.below[1:, :, 1:])
+        np.cumsum(self.below, axis=0, out=self.below)
+        self.block = (np.arange(n) // _BLOCK)[:, None]
+
+    def _padded(self, bin_: Ints, fill: int) -> Ints:
+        """Place inside its block first, shape (_BLOCK, blocks * s)."""
+        s = len(self.series)
+        padded = np.full((self.blocks * _BLOCK, s), fill)
+        padded[: self.n] = bin_
+        return padded.reshape(self.blocks, _BLOCK, s).transpose(1, 0, 2).reshape(_BLOCK, -1)
+
+    def under(self, bin_: Ints) -> Counts:
+        """How many of those before each value lie in a lower bin than this, shape (n, s)."""
+        before: Counts = self.below[self.block, self.series, bin_]
+        lower = self.own[:, None] < self._padded(bin_, 0).astype(np.int16)
+        lower &= _EARLIER
+        inside = lower.view(np.uint8).sum(axis=0, dtype=np.uint8)
+        placed = inside.reshape(_BLOCK, self.blocks, -1).transpose(1, 0, 2).reshape(-1, len(self.series))
+        return np.asarray(before + placed[: self.n])
+
+    def after(self) -> Counts:
+        """What there is to count from when all of them are in."""
+        return np.asarray(self.below[-1])
