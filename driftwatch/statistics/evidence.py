@@ -12,6 +12,7 @@ New England J. Statistics in Data Science 2; Pollak & Tartakovsky (2009) for the
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from driftwatch.statistics.buckets import Floats
 
 CEILING = 1e130
 """R does not grow beyond this: an incident that lasts for hours must not end in infinity."""
+_LAPSE = 0.2  # of the ticks of a change may look healthy: else each of them would begin it anew
 _BLOCK = 8  # steps between two carries: few enough for a processor's cache, many enough to leave Python's loops
 
 
@@ -117,7 +119,7 @@ def change_time(log_factors: Floats, weights: Floats | None = None, level: float
     """Where the change began, from the weight that each start has in R.
 
     R_n is a sum over all possible change points of the evidence since; its terms, normalised, are the posterior of the
-    change point under a flat prior.
+    change point under a flat prior. One tick in five of a change may look healthy.
 
     Parameters
     ----------
@@ -137,7 +139,7 @@ def change_time(log_factors: Floats, weights: Floats | None = None, level: float
     >>> change_time(np.array([[-1.0], [-1.0], [2.0], [2.0]])).middle
     2
     """
-    since = np.cumsum(log_factors[::-1], axis=0)[::-1]
+    since = np.cumsum(np.logaddexp(log_factors[::-1] + math.log(1.0 - _LAPSE), math.log(_LAPSE)), axis=0)[::-1]
     weight = np.logaddexp.reduce(since if weights is None else since + np.log(weights), axis=1)
     mass = np.exp(weight - weight.max())
     cumulative = np.cumsum(mass) / mass.sum()
