@@ -39,8 +39,10 @@ class Delay:
         The most that ours may be; NaN where nothing is asked.
     information
         Of the oracle's information at its alarm, the share that a baseline of ``learnt`` values leaves.
-    before
-        Share of our runs with an alarm before the change; they are left out.
+    runs, before
+        Our runs, and how many of them alarmed before the change; these are left out.
+    promised
+        How many were promised to, at most.
     peers
         Median delays, by name; at 1e4 for a change right after the learning.
     """
@@ -55,7 +57,9 @@ class Delay:
     ours: float
     allowed: float
     information: float
-    before: float
+    runs: int
+    before: int
+    promised: float
     peers: dict[str, float]
 
 
@@ -93,7 +97,9 @@ def measured(setting: Setting, change: Change, place: int, beside: dict[str, flo
             ours=median_delay(ours[:, k], at),
             allowed=allowed(setting, change, oracle),
             information=information(setting, oracle),
-            before=float(((ours[:, k] >= 0) & (ours[:, k] < at)).mean()),
+            runs=len(ours),
+            before=int(((ours[:, k] >= 0) & (ours[:, k] < at)).sum()),
+            promised=len(ours) * place / arl,
             peers=beside if arl == PEER_ARL and place == 0 else {},
         )
 
@@ -120,9 +126,7 @@ def allowed(setting: Setting, change: Change, oracle: float) -> float:
 
 def information(setting: Setting, delay: float) -> float:
     """Two samples of n0 and d values tell as much of a shift as n0 d / (n0 + d) values and a known mean."""
-    worth = setting.learnt * (1.0 - setting.rho) / (1.0 + setting.rho)
-    seen = delay * (1.0 - setting.rho) / (1.0 + setting.rho)
-    return worth / (worth + seen) if setting.learnt else 1.0
+    return setting.learnt / (setting.learnt + delay) if setting.learnt else 1.0
 
 
 def peers(setting: Setting, change: Change, levels: dict[Case, float], scale: Scale) -> dict[str, float]:

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from driftwatch.statistics.buckets import Floats, Ints
 
-CELLS = 600  # of the Markov chain
+CELLS = 1_000  # of the Markov chain: enough even where the ratio hardly ever takes but one value
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class Peer:
 
     def affordable(self, ticks: int, seconds: float, most: int) -> int:
         """Runs of so many ticks that it can do in so many seconds."""
-        return int(np.clip(seconds * 1e6 / (ticks * self.cost_us), 4, most))
+        return int(np.clip(seconds * 1e6 / (ticks * self.cost_us), 2, most))
 
     def level(self, value: Floats, learnt: int, arl: float) -> float:
         """The level at which it alarms once in ``arl`` ticks on these healthy runs."""

@@ -81,12 +81,12 @@ def ours(stream: Stream, learnt: int, margin: float, scale: Scale) -> Iterator[K
 
 def peers(stream: Stream, peer: Peer, level: float, scale: Scale) -> Kept:
     """A peer that alarms once in 10,000 ticks on normal values."""
-    counted = max(PEER_LEARNT, stream.settles)
-    runs = peer.affordable(counted + HORIZON, scale.part(4.0), 200)
-    drawn = _drawn(stream, "promise", PEER_LEARNT, 0, counted + HORIZON, runs)
-    first = peer.first(drawn.raw, PEER_LEARNT, level)
-    begin = np.full(runs, counted)
-    return kept(peer.name, stream, PEER_LEARNT, 0.0, PEER_ARL, False, first, begin, len(drawn.raw))
+    learnt = max(PEER_LEARNT, stream.settles)  # they do not know when they have learnt enough
+    runs = peer.affordable(learnt + HORIZON, scale.part(4.0), 200)
+    drawn = _drawn(stream, "promise", learnt, 0, learnt + HORIZON, runs)
+    first = peer.first(drawn.raw, learnt, level)
+    begin = np.full(runs, learnt)
+    return kept(peer.name, stream, learnt, 0.0, PEER_ARL, False, first, begin, len(drawn.raw))
 
 
 def kept(

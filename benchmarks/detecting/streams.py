@@ -156,7 +156,7 @@ def shares(share: float) -> Callable[[Rng, int, int, int], Drawn]:
     """Hits among 20 requests a tick on average, sometimes 1, sometimes 100."""
 
     def draw(rng: Rng, ticks: int, runs: int, learnt: int) -> Drawn:
-        total = 1.0 + rng.poisson(19.0 * rng.gamma(2.0, 0.5, (ticks, runs)))
+        total = (1 + rng.poisson(19.0 * rng.gamma(2.0, 0.5, (ticks, runs)))).astype(np.float64)
         hits = rng.binomial(total.astype(np.int64), share).astype(np.float64)
         return Drawn(hits, total, np.asarray(hits / total))
 
@@ -179,7 +179,7 @@ def driven(rng: Rng, ticks: int, runs: int, learnt: int) -> Drawn:
     load = day(rng, ticks, runs) + 0.1 * normal(rng, ticks, runs)
     latency = load + normal(rng, ticks, runs)
     rest = np.stack([_rest(x, y, learnt) for x, y in zip(load.T, latency.T, strict=True)], axis=1)
-    return Drawn(rest, np.ones_like(rest), np.exp(latency))
+    return Drawn(rest, np.ones_like(rest), np.asarray(np.exp(latency)))
 
 
 def _rest(load: Floats, latency: Floats, learnt: int) -> Floats:
