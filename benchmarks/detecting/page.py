@@ -18,19 +18,18 @@ PROMISE_NOTE = f"""\
 Baselines are learnt from 300 or 1,000 ticks. First alarms of independent runs over the ticks that they were watched,
 with exact 95% intervals; counted from 100 effective ticks on and, with a cycle, two periods. In italics: margin 0
 where nothing is promised with it. e: share of runs that alarmed before counting began; they are left out (at most
-{MOST_EARLY:g}). Asked: at
-most {MOST:g}, upper limit {UPPER:g}; at 2e7, where few alarms are due, a lower limit of at most {MOST:g}. The peers are
-set to one alarm in 10,000 ticks on normal values with a baseline of 1,000 ticks; KSWIN and FOCuS are slow and have few
-runs.
+{MOST_EARLY:g}). Asked: at most {MOST:g}, upper limit {UPPER:g}; at 2e7, where few alarms are due, a lower limit of at
+most {MOST:g}. The peers are set to one alarm in 10,000 ticks on normal values with a baseline of 1,000 ticks; KSWIN and
+FOCuS are slow and have few runs.
 """
 DELAY_NOTE = """\
 Two numbers in a cell: the change comes at once after the learning / after 1,000 more healthy ticks. Runs with an alarm
 before it are left out; *false before* is their share at 1e4, for the later change. At most .1 is promised: with
-significantly more a delay means nothing (*promise broken*). Changes are in standard deviations. The oracle knows the change and the noise; for ramps it is the best CUSUM of a known size.
-*Information left*: of what the oracle had at its alarm after d ticks, the share n0 / (n0 + d) that a baseline of n0
-ticks leaves to anyone (1e4 / 2e7). The peers are set to one alarm in 10,000 healthy ticks of the same noise after the
-same learning, and the change comes at once; at 2e7 they are left out, for they cannot be calibrated there. KSWIN and
-FOCuS are slow and have few runs.
+significantly more, a delay means nothing (*promise broken*). Changes are in standard deviations. The oracle knows the
+change and the noise; for ramps it is the best CUSUM of a known size. *Information left*: of what the oracle had at its
+alarm after d ticks, the share n0 / (n0 + d) that a baseline of n0 ticks leaves to anyone (1e4 / 2e7). The peers are set
+to one alarm in 10,000 healthy ticks of the same noise after the same learning, and the change comes at once; at 2e7
+they are left out, for they cannot be calibrated there. KSWIN and FOCuS are slow and have few runs.
 """
 
 
@@ -125,8 +124,8 @@ def _delay(found: dict[str, Any]) -> Iterator[str]:
     yield table(head, [_case(list(group)) for _, group in cases])
     simulated = [r["run_length"] for r in found["oracle"]]
     yield (
-        "The oracles' thresholds are computed (Brook & Evans). Where that is one alarm in 10,000 ticks, they alarm once in "
-        f"{min(simulated):,.0f} to {max(simulated):,.0f} in simulation.\n"
+        "The oracles' thresholds are computed (Brook & Evans). Where that is one alarm in 10,000 ticks, they alarm once "
+        f"in {min(simulated):,.0f} to {max(simulated):,.0f} in simulation.\n"
     )
     yield DELAY_NOTE
 
