@@ -52,6 +52,8 @@ def measured(sections: tuple[str, ...], scale: Scale) -> dict[str, Any]:
     if "speed" in sections:
         found["speed"] = list(speed(scale))
     levels = calibrated(scale) if {"promise", "delay"} & set(sections) else {}
+    if levels:
+        found["levels"] = [[*case, level] for case, level in levels.items()]
     if "promise" in sections:
         usual = {name: level for (name, learnt, rho), level in levels.items() if (learnt, rho) == (PEER_LEARNT, 0.0)}
         found["promise"] = list(promise(streams(recordings()), usual, scale))

@@ -35,38 +35,44 @@ def _svg(chart: Any) -> str:
 
 
 def _promise(rows: list[Row]) -> Any:
-    asked = [r for r in rows if r["detector"] == "ours" and r["asked"]]
-    margins = {False: "margin 0", True: "default margin"}
-    near = [
-        r | {"setting": f"{margins[r['margin'] > 0]}, {r['learnt']:,} learnt", "shown": max(r["ratio"], 0.003)}
-        | {"from": max(r["low"], 0.003)}
-        for r in asked
-        if r["arl"] == 1e4
-    ]  # fmt: skip
-    line = [r | {"shown": max(r["high"], 0.003)} for r in asked if r["learnt"] == 300 and r["margin"] > 0]
-    return alt.hconcat(_dots(near), _lines(line), spacing=40).resolve_scale(color="independent")
-
-
-def _dots(rows: list[Row]) -> Any:
+    asked = [r | {"setting": _setting(r)} for r in rows if r["detector"] == "ours" and r["asked"]]
+    near = [r for r in asked if r["arl"] == 1e4]
+    line = [r for r in asked if r["learnt"] == 300 and r["margin"] > 0]
     names = list(dict.fromkeys(r["stream"] for r in rows))
-    chart = alt.Chart(alt.InlineData(values=rows), width=330, height={"step": 30})
-    scale = alt.Scale(type="log")
-    y, offset = alt.Y("stream:N", sort=names, title=None), alt.YOffset("setting:N")
-    colour = alt.Color("setting:N", title=None, legend=alt.Legend(orient="bottom", columns=2))
-    x = alt.X("shown:Q", scale=scale, title="false alarms, measured / promised, 95%")
-    bars = chart.mark_rule(strokeWidth=2).encode(alt.X("from:Q", scale=scale), y, alt.X2("high:Q"), colour, offset)
-    points = chart.mark_circle(size=40, opacity=1).encode(x, y, colour, offset)
+    return alt.hconcat(_dots(near, names), _lines(line, names), spacing=40).resolve_scale(color="independent")
+
+
+def _setting(row: Row) -> str:
+    return f"{'default margin' if row['margin'] else 'margin 0'}, {row['learnt']:,} learnt"
+
+
+def _dots(rows: list[Row], names: list[str]) -> Any:
+    chart = alt.Chart(alt.InlineData(values=rows), width=330, height=28 * len(names))
+    scale = _log(0.01, 100.0)
+    order = sorted({r["setting"] for r in rows}, key=lambda s: (s.startswith("default"), len(s)))
+    y, offset = alt.Y("stream:N", sort=names, title=None), alt.YOffset("setting:N", sort=order)
+    colour = alt.Color("setting:N", sort=order, title=None, legend=alt.Legend(orient="bottom", columns=2))
+    axis = alt.Axis(values=[0.01, 0.1, 1, 10, 100])
+    x = alt.X("ratio:Q", scale=scale, axis=axis, title="false alarms, measured / promised, 95%")
+    bars = chart.mark_rule(strokeWidth=2).encode(alt.X("low:Q", scale=scale), y, alt.X2("high:Q"), colour, offset)
+    points = chart.mark_circle(size=30, opacity=1).encode(x, y, colour, offset)
     return alt.layer(_rule("x"), bars, points, title="One alarm promised in 10,000 ticks")
 
 
-def _lines(rows: list[Row]) -> Any:
-    names = list(dict.fromkeys(r["stream"] for r in rows))
-    chart = alt.Chart(alt.InlineData(values=rows), width=300, height=300)
-    x = alt.X("arl:Q", scale=alt.Scale(type="log"), axis=alt.Axis(format=".0e"), title="promised run length, ticks")
-    y = alt.Y("shown:Q", scale=alt.Scale(type="log"), title="upper 95% limit of measured / promised")
+def _lines(rows: list[Row], names: list[str]) -> Any:
+    chart = alt.Chart(alt.InlineData(values=rows), width=300, height=28 * len(names))
+    promised = alt.Axis(values=[1e3, 1e4, 1e5, 1e6, 2e7], format=".0e")
+    x = alt.X("arl:Q", scale=_log(1e3, 2e7), axis=promised, title="promised run length, ticks")
+    axis = alt.Axis(values=[0.01, 0.1, 1, 10, 100])
+    y = alt.Y("high:Q", scale=_log(0.01, 100.0), axis=axis, title="upper 95% limit of measured / promised")
     colour = alt.Color("stream:N", sort=names, title=None, scale=alt.Scale(scheme="tableau20"))
     lines = chart.mark_line(point=True, strokeWidth=1.5).encode(x, y, colour)
     return alt.layer(_rule("y"), lines, title="Other promises: 300 learnt, default margin")
+
+
+def _log(low: float, high: float) -> Any:
+    """Between these, and what lies beyond at the edge."""
+    return alt.Scale(type="log", domain=[low, high], nice=False, clamp=True)
 
 
 def _rule(axis: str) -> Any:
@@ -95,10 +101,10 @@ def _points(row: Row, *, peers: bool) -> list[Row]:
 
 def _curves(points: list[Row], title: str) -> Any:
     names = list(dict.fromkeys(p["who"] for p in points))
-    chart = alt.Chart(alt.InlineData(values=points), width=300, height=260)
-    ticks = alt.Axis(values=[0.25, 0.5, 1, 2])
-    x = alt.X("size:Q", scale=alt.Scale(type="log"), axis=ticks, title="shift, standard deviations")
-    y = alt.Y("times:Q", scale=alt.Scale(type="log"), title="median delay / that of the oracle")
+    chart = alt.Chart(alt.InlineData(values=points), width=300, height=280)
+    sizes, times = alt.Axis(values=[0.25, 0.5, 1, 2]), alt.Axis(values=[0.7, 1, 1.5, 2, 3, 5, 10], format="~g")
+    x = alt.X("size:Q", scale=_log(0.22, 2.3), axis=sizes, title="shift, standard deviations")
+    y = alt.Y("times:Q", scale=_log(0.7, 10.0), axis=times, title="median delay / that of the oracle")
     colour = alt.Color("who:N", sort=names, title=None, scale=alt.Scale(scheme="tableau10"))
     lines = chart.mark_line(point=True, strokeWidth=1.8).encode(x, y, colour)
     return alt.layer(_rule("y"), lines, title=title)

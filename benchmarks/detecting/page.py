@@ -20,7 +20,7 @@ with exact 95% intervals; counted from 100 effective ticks on and, with a cycle,
 where nothing is promised with it. e: share of runs that alarmed before counting began; they are left out (at most
 {MOST_EARLY:g}). Asked: at most {MOST:g}, upper limit {UPPER:g}; at 2e7, where few alarms are due, a lower limit of at
 most {MOST:g}. The peers are set to one alarm in 10,000 ticks on normal values with a baseline of 1,000 ticks; KSWIN and
-FOCuS are slow and have few runs.
+FOCuS are slow and have few runs. In the figure upper limits rise to the right, where few alarms are due.
 """
 DELAY_NOTE = """\
 Two numbers in a cell: the change comes at once after the learning / after 1,000 more healthy ticks. Runs with an alarm
@@ -72,12 +72,14 @@ def _kept(stream: str, rows: list[Row], settings: list[tuple[int, bool]]) -> lis
     ours = [r for r in rows if r["detector"] == "ours"]
     near = {(r["learnt"], r["margin"] > 0): r for r in ours if r["arl"] == 1e4}
     far = [r for r in ours if r["arl"] == 2e7 and r["asked"]]
-    beside = {r["detector"]: f"{r['ratio']:.2g}" for r in rows if r["detector"] != "ours"}
+    beside = {r["detector"]: f"{r['ratio']:.2g}" if r["ticks"] else "–" for r in rows if r["detector"] != "ours"}
     cells = [_ratio(near[setting]) for setting in settings]
     return [stream, *cells, _few(far), *(beside[name] for name in PEER_NAMES), _verdict_kept([*near.values()], far)]
 
 
 def _ratio(row: Row) -> str:
+    if not row["ticks"]:
+        return "–"
     early = f" e {row['early']:.0%}" if row["early"] >= 0.005 else ""
     text = f"{row['ratio']:.2f} ({row['low']:.2f}–{row['high']:.2f}){early}"
     return text if row["asked"] else f"*{text}*"
@@ -103,6 +105,8 @@ def _total(rows: list[Row]) -> str:
 
 def _verdict_kept(near: list[Row], far: list[Row]) -> str:
     asked = [r for r in near if r["asked"]]
+    if not all(r["ticks"] for r in asked):
+        return "missed: nothing to count"
     early = max(r["early"] for r in asked)
     if early > MOST_EARLY:
         return f"missed: {early:.0%} alarmed early"
@@ -124,8 +128,8 @@ def _delay(found: dict[str, Any]) -> Iterator[str]:
     yield table(head, [_case(list(group)) for _, group in cases])
     simulated = [r["run_length"] for r in found["oracle"]]
     yield (
-        "The oracles' thresholds are computed (Brook & Evans). Where that is one alarm in 10,000 ticks, they alarm once "
-        f"in {min(simulated):,.0f} to {max(simulated):,.0f} in simulation.\n"
+        "The oracles' thresholds are computed (Brook & Evans). Where that is one alarm in 10,000 ticks, they alarm "
+        f"once in {min(simulated):,.0f} to {max(simulated):,.0f} in simulation.\n"
     )
     yield DELAY_NOTE
 

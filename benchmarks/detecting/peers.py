@@ -78,7 +78,7 @@ def rate(first: Ints, begin: int, end: int) -> float:
 
 
 def bisected(
-    bounds: tuple[float, float], first: Callable[[float], Ints], begin: int, end: int, arl: float, rounds: int = 14
+    bounds: tuple[float, float], first: Callable[[float], Ints], begin: int, end: int, arl: float, rounds: int = 10
 ) -> float:
     """The lowest level found at which alarms are not more frequent than wanted."""
     low, high = bounds

@@ -36,6 +36,8 @@ class Kept:
         Alarms over promised alarms, with an exact 95% interval.
     early
         Share of runs that alarmed before it was counted (see `Stream.settles`); they are left out.
+    begin
+        Median of the ticks from which on it was counted.
     """
 
     detector: str
@@ -50,6 +52,7 @@ class Kept:
     low: float
     high: float
     early: float
+    begin: float
 
 
 def promise(streams: Sequence[Stream], levels: dict[str, float], scale: Scale) -> Iterator[dict[str, Any]]:
@@ -107,7 +110,19 @@ def kept(
     low, high = poisson_interval(alarms) * arl / max(ticks, 1)
     ratio = alarms * arl / max(ticks, 1)
     return Kept(
-        detector, stream.title, learnt, margin, arl, asked, alarms, ticks, ratio, low, high, float(early.mean())
+        detector=detector,
+        stream=stream.title,
+        learnt=learnt,
+        margin=margin,
+        arl=arl,
+        asked=asked,
+        alarms=alarms,
+        ticks=ticks,
+        ratio=ratio,
+        low=low,
+        high=high,
+        early=float(early.mean()),
+        begin=float(np.median(begin)),
     )
 
 
