@@ -29,7 +29,8 @@ significantly more, a delay means nothing (*promise broken*). Changes are in sta
 change and the noise; for ramps it is the best CUSUM of a known size. *Information left*: of what the oracle had at its
 alarm after d ticks, the share n0 / (n0 + d) that a baseline of n0 ticks leaves to anyone (1e4 / 2e7). The peers are set
 to one alarm in 10,000 healthy ticks of the same noise after the same learning, and the change comes at once; at 2e7
-they are left out, for they cannot be calibrated there. KSWIN and FOCuS are slow and have few runs.
+they are left out, for they cannot be calibrated there. ADWIN looks after every value here (its default: every 32nd).
+KSWIN and FOCuS are slow and have few runs.
 """
 
 

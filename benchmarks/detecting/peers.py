@@ -90,8 +90,8 @@ def bisected(
 
 
 def adwin(run: list[float], learnt: int, level: float) -> Iterator[float]:
-    """The level is the negative logarithm of delta."""
-    detector = ADWIN(delta=math.exp(-level))
+    """The level is the negative logarithm of delta; it looks after every value, not after every 32nd."""
+    detector = ADWIN(delta=math.exp(-level), clock=1)
     for k, value in enumerate(run):
         detector.update(value)
         if k >= learnt:
@@ -128,7 +128,7 @@ def focus(run: list[float], learnt: int, level: float) -> Iterator[float]:
 
 
 PEERS = (
-    Peer("ADWIN", adwin, (0.0, 100.0), 0.5, restarts=True),
+    Peer("ADWIN", adwin, (0.0, 100.0), 0.9, restarts=True),
     Peer("PageHinkley", page_hinkley, (2.0, 1_000.0), 0.8, restarts=True),
     Peer("FOCuS", focus, (2.0, 200.0), 16.0),
     Peer("KSWIN", kswin, (2.0, 100.0), 230.0),
