@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from detecting.delay import calibrated, checked, delay
+from detecting.delay import calibrated, checked, delay, learnt_cases
 from detecting.figures import figures
 from detecting.onset import onset
 from detecting.page import page
@@ -51,11 +51,11 @@ def measured(sections: tuple[str, ...], scale: Scale) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if "speed" in sections:
         found["speed"] = list(speed(scale))
-    levels = calibrated(scale) if {"promise", "delay"} & set(sections) else {}
-    if levels:
-        found["levels"] = [[*case, level] for case, level in levels.items()]
+    usual_case = (PEER_LEARNT, 0.0)
+    cases = learnt_cases() if "delay" in sections else {usual_case} if "promise" in sections else set()
+    levels = calibrated(scale, cases)
     if "promise" in sections:
-        usual = {name: level for (name, learnt, rho), level in levels.items() if (learnt, rho) == (PEER_LEARNT, 0.0)}
+        usual = {name: level for (name, *case), level in levels.items() if tuple(case) == usual_case}
         found["promise"] = list(promise(streams(recordings()), usual, scale))
     if "delay" in sections:
         found |= {"delay": list(delay(scale, levels)), "oracle": list(checked(scale))}

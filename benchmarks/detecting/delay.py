@@ -153,10 +153,15 @@ def checked(scale: Scale) -> Iterator[dict[str, Any]]:
             yield {"change": change.title, "threshold": limit, "run_length": length}
 
 
-def calibrated(scale: Scale) -> dict[Case, float]:
-    """Levels at which each peer alarms once in 10,000 healthy ticks, for each baseline and noise that is met."""
+def learnt_cases() -> set[tuple[int, float]]:
+    """Ticks learnt from and autocorrelation of all settings in which something is learnt."""
+    return {(s.learnt, s.rho) for s in SETTINGS if s.learnt}
+
+
+def calibrated(scale: Scale, cases: set[tuple[int, float]]) -> dict[Case, float]:
+    """Levels at which each peer alarms once in 10,000 healthy ticks, for each baseline and noise."""
     found = {}
-    for learnt, rho in sorted({(s.learnt, s.rho) for s in SETTINGS if s.learnt}):
+    for learnt, rho in sorted(cases):
         noise = Setting("", learnt, 0.0, (), {}, rho).noise
         for peer in PEERS:
             runs = peer.affordable(learnt + 5_000, scale.part(1.0 if peer.restarts else 20.0), 200)
