@@ -14,7 +14,7 @@ from driftwatch.baseline.shares import Shares
 from driftwatch.baseline.warmup import find_step, outages
 from driftwatch.baseline.workload import CONDITIONAL, Measured, WorkloadModel, by_tick, measured
 from driftwatch.config import Learning
-from driftwatch.events.signals import BY_NAME
+from driftwatch.events.signals import BY_NAME, TAILS
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.robust import midmean, sums
 from driftwatch.ticks.tick import OUTCOMES, Ticks, joined, merge
@@ -233,11 +233,22 @@ class StreamBaseline:
             tick, value, total = by_tick(at, residual, values.count, first, n)
             raw = midmean(at - first, values.value, values.count, n)[tick - first]
             tracks[signal] = Observed(tick, value, total, raw)
+            if signal in TAILS:
+                hits = sums(at - first, values.count * (residual > self._slow(signal)), n)[tick - first]
+                tracks[TAILS[signal]] = Observed(tick, hits, total, hits / total)
             segments[signal] = _by_segment(ticks, values, residual, model.scale)
         tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
         self.counts = np.concatenate([self.counts, counts])[-(LOAD_SPAN - 1) :]
         self.pending.append(_Pending(workload, ticks))
         return Judged(tracks, segments, np.nan_to_num(counts))
+
+    def _slow(self, signal: str) -> float:
+        """The residual from which a request counts as slow: beyond the healthy 95% point, and by the margin.
+
+        Without the margin a move of everything that is too small to matter would be a large one of the tail, most of
+        all where healthy latencies hardly differ.
+        """
+        return self.models[signal].tail.point + self.margins[signal]
 
     def _shares(self, ticks: Ticks, prompt: Ints, inside: NDArray[np.bool_], first: int, n: int) -> dict[str, Observed]:
         position = ticks.tick - first
@@ -289,9 +300,9 @@ class StreamBaseline:
     def _absorb(self, part: _Pending) -> None:
         if not len(part.ticks):
             return
-        design = part.workload.design(self.centre)
+        design, inside = part.workload.design(self.centre), self.seen.covers(part.workload.cells)
         for signal, model in self.models.items():
-            model.absorb(design, measured(signal, part.ticks, part.workload))
+            model.absorb(design, measured(signal, part.ticks, part.workload), inside)
         self.seen.add(part.workload.cells, part.workload.requests)
         self.shares.add(part.workload.cells[:, 0], part.ticks.outcomes, part.workload.requests)
         self.learnt += float(part.workload.requests.sum())

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.baseline.features import FEATURES, Workload, used
+from driftwatch.baseline.tails import Tail
 from driftwatch.events.signals import BY_NAME
 from driftwatch.statistics.buckets import Floats, Ints, log_value
 from driftwatch.statistics.robust import Gram, gram, huber_fit, huber_weights, midmean, solve, sums
@@ -56,12 +57,15 @@ class WorkloadModel:
         Shape (7,): penalties; features that the signal is not judged by are held at 0 by a huge one.
     data
         Sums over everything learnt.
+    tail
+        Residuals of the healthy requests.
     """
 
     coefficients: Floats
     scale: float
     ridge: Floats
     data: Gram
+    tail: Tail
 
     @classmethod
     def fit(cls, signal: str, design: Floats, seen: Measured, per_tick: float) -> WorkloadModel:
@@ -81,8 +85,9 @@ class WorkloadModel:
         x = design[seen.row]
         coefficients, scale = huber_fit(x, seen.value, seen.count, ridge, _NONNEGATIVE)
         scale = max(scale, 1e-3)
-        data = _weighted(x, seen, seen.value - x @ coefficients, scale)
-        return cls(coefficients, scale, ridge, data)
+        residual = seen.value - x @ coefficients
+        data = _weighted(x, seen, residual, scale)
+        return cls(coefficients, scale, ridge, data, Tail.of(residual, seen.count))
 
     def arrays(self) -> dict[str, Floats]:
         """The model as plain arrays."""
@@ -92,13 +97,15 @@ class WorkloadModel:
             "xx": self.data.xx,
             "xy": self.data.xy,
             "scalars": np.array([self.scale, self.data.weight]),
+            **self.tail.arrays(),
         }
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Floats]) -> WorkloadModel:
         """The inverse of `arrays`."""
         scale, weight = (float(x) for x in arrays["scalars"])
-        return cls(arrays["coefficients"], scale, arrays["ridge"], Gram(arrays["xx"], arrays["xy"], weight))
+        data = Gram(arrays["xx"], arrays["xy"], weight)
+        return cls(arrays["coefficients"], scale, arrays["ridge"], data, Tail.of_arrays(arrays))
 
     def residual(self, design: Floats, seen: Measured) -> Floats:
         """Log value minus what the workload explains."""
@@ -106,13 +113,23 @@ class WorkloadModel:
         expected = np.einsum("ij,j->i", design, self.coefficients)
         return np.asarray(seen.value - expected[seen.row])
 
-    def absorb(self, design: Floats, seen: Measured) -> None:
-        """Learn from another healthy stretch; takes effect at the next `refit`."""
-        self.data = self.data + _weighted(design[seen.row], seen, self.residual(design, seen), self.scale)
+    def absorb(self, design: Floats, seen: Measured, inside: NDArray[np.bool_] | None = None) -> None:
+        """Learn from another healthy stretch; takes effect at the next `refit`.
+
+        Parameters
+        ----------
+        inside
+            Shape (n,): rows of the design in the learnt range; only these say where the tail begins. All if None.
+        """
+        residual = self.residual(design, seen)
+        self.data = self.data + _weighted(design[seen.row], seen, residual, self.scale)
+        known = slice(None) if inside is None else inside[seen.row]
+        self.tail.learn(residual[known], seen.count[known])
 
     def refit(self) -> None:
         """Solve again with all that was absorbed."""
         self.coefficients = solve(self.data, self.ridge, _NONNEGATIVE)
+        self.tail.settle()
 
 
 def _weighted(x: Floats, seen: Measured, residual: Floats, scale: float) -> Gram:

@@ -92,13 +92,23 @@ class Life:
         return known is not None and known.shift.log_e >= threshold
 
     def take(self, alarm: Alarm) -> None:
-        """Take an alarm that belongs here; one of a worse kind leads from then on (so stories rarely change)."""
+        """Take an alarm that belongs here (stories rarely change).
+
+        One of a worse kind leads from then on; where the slowest requests lead, so does one that says all got slower.
+        """
         self.alarms[(alarm.stream, alarm.signal)] = alarm
         kind = kind_of(BY_NAME[alarm.signal], alarm.shift.size)
         if _RANK[kind] > _RANK[self.kind]:
             self.kind, self.lead = kind, alarm
         elif (alarm.stream, alarm.signal) == (self.lead.stream, self.lead.signal):
             self.lead = alarm
+        elif kind == self.kind and alarm.stream == self.lead.stream and _widens(self.lead.signal, alarm.signal):
+            self.lead = alarm
+
+
+def _widens(lead: str, signal: str) -> bool:
+    """Whether this signal says of all requests what the leading one says of the slowest."""
+    return bool(BY_NAME[lead].tail_of) and BY_NAME[signal].shape == "duration"
 
 
 def kind_of(signal: Signal, size: float) -> Kind:
