@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, workload_of
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.shares import Shares
+from driftwatch.baseline.tails import apart
 from driftwatch.baseline.warmup import find_step, outages
 from driftwatch.baseline.workload import CONDITIONAL, Measured, WorkloadModel, by_tick, measured
 from driftwatch.config import Learning
@@ -199,7 +200,9 @@ class StreamBaseline:
         for signal in CONDITIONAL:
             values = measured(signal, ticks, workload)
             if values.count.sum() >= self.settings.min_requests / 2:
-                self.models[signal] = WorkloadModel.fit(signal, design, values, per_tick)
+                model = self.models[signal] = WorkloadModel.fit(signal, design, values, per_tick)
+                _stray(model, ticks, design, values)
+                model.tail.settle()
         self.seen.add(workload.cells, workload.requests)
         self.shares.add(workload.cells[:, 0], ticks.outcomes, workload.requests)
         self.solved = float(n.sum())
@@ -234,21 +237,15 @@ class StreamBaseline:
             raw = midmean(at - first, values.value, values.count, n)[tick - first]
             tracks[signal] = Observed(tick, value, total, raw)
             if signal in TAILS:
-                hits = sums(at - first, values.count * (residual > self._slow(signal)), n)[tick - first]
+                row = tick.searchsorted(at)
+                slow = apart(residual, value[row], total[row]) > max(model.tail.point, self.margins[signal])
+                hits = sums(row, values.count * slow, len(tick))
                 tracks[TAILS[signal]] = Observed(tick, hits, total, hits / total)
             segments[signal] = _by_segment(ticks, values, residual, model.scale)
         tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
         self.counts = np.concatenate([self.counts, counts])[-(LOAD_SPAN - 1) :]
         self.pending.append(_Pending(workload, ticks))
         return Judged(tracks, segments, np.nan_to_num(counts))
-
-    def _slow(self, signal: str) -> float:
-        """The residual from which a request counts as slow: beyond the healthy 95% point, and by the margin.
-
-        Without the margin a move of everything that is too small to matter would be a large one of the tail, most of
-        all where healthy latencies hardly differ.
-        """
-        return self.models[signal].tail.point + self.margins[signal]
 
     def _shares(self, ticks: Ticks, prompt: Ints, inside: NDArray[np.bool_], first: int, n: int) -> dict[str, Observed]:
         position = ticks.tick - first
@@ -302,10 +299,22 @@ class StreamBaseline:
             return
         design, inside = part.workload.design(self.centre), self.seen.covers(part.workload.cells)
         for signal, model in self.models.items():
-            model.absorb(design, measured(signal, part.ticks, part.workload), inside)
+            values = measured(signal, part.ticks, part.workload)
+            _stray(model, part.ticks, design, values.take(np.flatnonzero(inside[values.row])))
+            model.absorb(design, values)
         self.seen.add(part.workload.cells, part.workload.requests)
         self.shares.add(part.workload.cells[:, 0], part.ticks.outcomes, part.workload.requests)
         self.learnt += float(part.workload.requests.sum())
+
+
+def _stray(model: WorkloadModel, ticks: Ticks, design: Floats, values: Measured) -> None:
+    """Learn how far requests lie from the rest of their tick."""
+    if not len(values.row):
+        return
+    residual, at = model.residual(design, values), ticks.tick[values.row]
+    tick, middle, total = by_tick(at, residual, values.count, int(at[0]), int(at[-1] - at[0]) + 1)
+    row = tick.searchsorted(at)
+    model.tail.learn(apart(residual, middle[row], total[row]), values.count)
 
 
 def _joined(parts: Sequence[_Pending]) -> _Pending:

@@ -58,7 +58,7 @@ class WorkloadModel:
     data
         Sums over everything learnt.
     tail
-        Residuals of the healthy requests.
+        How far healthy requests lie from the rest of their tick.
     """
 
     coefficients: Floats
@@ -85,9 +85,8 @@ class WorkloadModel:
         x = design[seen.row]
         coefficients, scale = huber_fit(x, seen.value, seen.count, ridge, _NONNEGATIVE)
         scale = max(scale, 1e-3)
-        residual = seen.value - x @ coefficients
-        data = _weighted(x, seen, residual, scale)
-        return cls(coefficients, scale, ridge, data, Tail.of(residual, seen.count))
+        data = _weighted(x, seen, seen.value - x @ coefficients, scale)
+        return cls(coefficients, scale, ridge, data, Tail.nothing())
 
     def arrays(self) -> dict[str, Floats]:
         """The model as plain arrays."""
@@ -113,18 +112,9 @@ class WorkloadModel:
         expected = np.einsum("ij,j->i", design, self.coefficients)
         return np.asarray(seen.value - expected[seen.row])
 
-    def absorb(self, design: Floats, seen: Measured, inside: NDArray[np.bool_] | None = None) -> None:
-        """Learn from another healthy stretch; takes effect at the next `refit`.
-
-        Parameters
-        ----------
-        inside
-            Shape (n,): rows of the design in the learnt range; only these say where the tail begins. All if None.
-        """
-        residual = self.residual(design, seen)
-        self.data = self.data + _weighted(design[seen.row], seen, residual, self.scale)
-        known = slice(None) if inside is None else inside[seen.row]
-        self.tail.learn(residual[known], seen.count[known])
+    def absorb(self, design: Floats, seen: Measured) -> None:
+        """Learn from another healthy stretch; takes effect at the next `refit`."""
+        self.data = self.data + _weighted(design[seen.row], seen, self.residual(design, seen), self.scale)
 
     def refit(self) -> None:
         """Solve again with all that was absorbed."""

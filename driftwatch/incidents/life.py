@@ -100,15 +100,13 @@ class Life:
         kind = kind_of(BY_NAME[alarm.signal], alarm.shift.size)
         if _RANK[kind] > _RANK[self.kind]:
             self.kind, self.lead = kind, alarm
-        elif (alarm.stream, alarm.signal) == (self.lead.stream, self.lead.signal):
-            self.lead = alarm
-        elif kind == self.kind and alarm.stream == self.lead.stream and _widens(self.lead.signal, alarm.signal):
+        elif alarm.stream == self.lead.stream and kind == self.kind and _renews(self.lead.signal, alarm.signal):
             self.lead = alarm
 
 
-def _widens(lead: str, signal: str) -> bool:
-    """Whether this signal says of all requests what the leading one says of the slowest."""
-    return bool(BY_NAME[lead].tail_of) and BY_NAME[signal].shape == "duration"
+def _renews(lead: str, signal: str) -> bool:
+    """Whether this signal says the same as the leading one, or says it of all requests and not of the slowest."""
+    return signal == lead or bool(BY_NAME[lead].tail_of and BY_NAME[signal].shape == "duration")
 
 
 def kind_of(signal: Signal, size: float) -> Kind:
