@@ -15,7 +15,7 @@ from driftwatch.engine import Engine
 from driftwatch.events.columns import Coded, Markers, Metrics, Requests, SeriesKey, concat_requests
 from driftwatch.incidents.models import Incident
 from tests.sameness import assert_same, facts
-from tests.traffic import START, traffic
+from tests.traffic import START, some_slower, traffic
 
 SLOW_SINCE = 140
 LATENESS = Config().ticks.lateness_s
@@ -108,6 +108,65 @@ def test_more_answers_cut_at_the_limit_is_a_degradation() -> None:
     found = run([traffic(5, cut_share_since=0.6, since=SLOW_SINCE)])
     assert {i.kind for i in found} == {"degradation"}
     assert found[-1].findings[0].signal == "length_share"
+
+
+@pytest.mark.parametrize("seed", [5, 6])
+def test_one_answer_in_ten_that_takes_forever_is_found_in_the_tail(seed: int) -> None:
+    found = run([some_slower(traffic(seed, ticks=320), 0.1, 4.0, SLOW_SINCE)])
+    assert [i.kind for i in found[:1]] == ["degradation"]
+    assert len({i.id for i in found}) == 1
+    assert {f.signal for i in found for f in i.findings} <= {"ttft_tail", "itl_tail", "latency_tail"}
+    last = found[-1].findings[0]
+    assert (last.direction, last.unit) == ("up", "share")
+    assert last.before == pytest.approx(0.05, abs=0.025)
+    assert last.after == pytest.approx(0.145, abs=0.03)
+    assert abs(found[-1].onset.timestamp() - (START + 5.0 * SLOW_SINCE)) <= 60
+
+
+def test_a_slow_tail_of_one_tenant_is_laid_at_its_door() -> None:
+    found = run([some_slower(traffic(8, ticks=320, rate=8.0), 0.5, 4.0, SLOW_SINCE, tenant=1)])
+    lead = found[-1].findings[0].signal
+    assert lead.endswith("_tail")
+    worst = found[-1].segments[0]
+    assert (worst.where, worst.signal) == ({"tenant": "batch"}, lead.removesuffix("_tail"))
+    assert worst.after > 1.3 * worst.before
+
+
+@pytest.mark.parametrize(("share", "factor", "severity"), [(0.15, 4.0, "warning"), (0.35, 6.0, "critical")])
+def test_a_fifth_of_slow_answers_is_critical(share: float, factor: float, severity: str) -> None:
+    last = run([some_slower(traffic(9, ticks=320), share, factor, SLOW_SINCE)])[-1]
+    assert last.findings[0].signal.endswith("_tail") or severity == "critical"
+    assert last.severity == severity
+
+
+def test_where_everything_got_slower_the_tail_does_not_lead() -> None:
+    for seed, rate, slower in ((30, 4.0, 1.6), (31, 1.0, 3.0), (32, 0.1, 6.0), (33, 0.02, 6.0)):
+        slow = traffic(
+            seed, ticks=200 if rate > 0.5 else 3000, rate=rate, slower=slower, since=150 if rate > 0.5 else 2000
+        )
+        found = [i for i in run([slow]) if i.kind == "degradation"]
+        assert found
+        assert found[-1].findings[0].signal in ("ttft", "itl", "latency")
+
+
+@pytest.mark.parametrize("rate", [0.0167, 0.1, 1.0, 8.0])
+def test_healthy_heavy_tails_are_quiet_for_many_hours(rate: float) -> None:
+    for seed in range(3):
+        requests = traffic(200 + seed, ticks=int(min(17_280, 60_000 / rate / 5)), rate=rate)
+        assert run([requests]) == []
+
+
+def test_an_engines_coarse_buckets_without_tokens_are_quiet() -> None:
+    for seed in range(3):
+        requests = traffic(210 + seed, ticks=2000)
+        coarse = {name: 2.0 ** np.rint(np.log2(getattr(requests, name))) for name in ("ttft", "itl", "latency")}
+        unknown = np.full(len(requests), np.nan)
+        assert run([replace(requests, prompt_tokens=unknown, output_tokens=unknown, **coarse)]) == []
+
+
+def test_a_young_reference_of_a_few_requests_a_tick_does_not_page() -> None:
+    for seed in range(12):
+        assert run([traffic(220 + seed, ticks=400, rate=0.42)]) == []
 
 
 def test_it_resolves_when_the_trouble_is_over() -> None:
