@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftwatch.baseline import Baseline
 from driftwatch.config import Config
 from driftwatch.engine import Engine
+from driftwatch.errors import StateError
 from driftwatch.events.columns import Coded, Markers, Metrics, Requests, SeriesKey, concat_requests
 from driftwatch.incidents.models import Incident
 from tests.sameness import assert_same, facts
@@ -120,7 +122,8 @@ def test_one_answer_in_ten_that_takes_forever_is_found_in_the_tail(seed: int) ->
     assert (last.direction, last.unit) == ("up", "share")
     assert last.before == pytest.approx(0.05, abs=0.025)
     assert last.after == pytest.approx(0.145, abs=0.03)
-    assert abs(found[-1].onset.timestamp() - (START + 5.0 * SLOW_SINCE)) <= 60
+    assert 0 < found[0].opened_at.timestamp() - (START + 5.0 * SLOW_SINCE) <= 600
+    assert abs(found[-1].onset.timestamp() - (START + 5.0 * SLOW_SINCE)) <= 150
 
 
 def test_a_slow_tail_of_one_tenant_is_laid_at_its_door() -> None:
@@ -135,7 +138,7 @@ def test_a_slow_tail_of_one_tenant_is_laid_at_its_door() -> None:
 @pytest.mark.parametrize(("share", "factor", "severity"), [(0.15, 4.0, "warning"), (0.35, 6.0, "critical")])
 def test_a_fifth_of_slow_answers_is_critical(share: float, factor: float, severity: str) -> None:
     last = run([some_slower(traffic(9, ticks=320), share, factor, SLOW_SINCE)])[-1]
-    assert last.findings[0].signal.endswith("_tail") or severity == "critical"
+    assert last.findings[0].signal.endswith("_tail") == (severity == "warning")
     assert last.severity == severity
 
 
@@ -149,11 +152,10 @@ def test_where_everything_got_slower_the_tail_does_not_lead() -> None:
         assert found[-1].findings[0].signal in ("ttft", "itl", "latency")
 
 
-@pytest.mark.parametrize("rate", [0.0167, 0.1, 1.0, 8.0])
+@pytest.mark.parametrize("rate", [0.0167, 0.1, 1.0])
 def test_healthy_heavy_tails_are_quiet_for_many_hours(rate: float) -> None:
-    for seed in range(3):
-        requests = traffic(200 + seed, ticks=int(min(17_280, 60_000 / rate / 5)), rate=rate)
-        assert run([requests]) == []
+    for seed in range(2):
+        assert run([traffic(200 + seed, ticks=round(min(8640, 30_000 / rate / 5)), rate=rate)]) == []
 
 
 def test_an_engines_coarse_buckets_without_tokens_are_quiet() -> None:
@@ -233,6 +235,17 @@ def test_a_baseline_learnt_elsewhere_judges_from_the_first_tick() -> None:
     found = watching.advance() + watching.finish()
     assert [i.kind for i in found[:1]] == ["degradation"]
     assert abs(found[0].onset.timestamp() - (START + 50.0)) <= 15
+
+
+def test_a_baseline_that_was_learnt_without_tails_is_refused_with_what_to_do() -> None:
+    engine = Engine(Config())
+    engine.add(traffic(20, ticks=120))
+    engine.finish()
+    streams = {t: {k: v for k, v in a.items() if "apart" not in k} for t, a in engine.learnt().streams.items()}
+    with pytest.raises(StateError, match=r"lacks 'apart': learn it anew with 'driftwatch fit'"):
+        watching = Engine(Config(), baseline=Baseline(streams))
+        watching.add(traffic(21, ticks=60))
+        watching.advance()
 
 
 @pytest.mark.parametrize("pause", [1000.0, 3605.0, 3700.0, 9000.0, 86_400.0])

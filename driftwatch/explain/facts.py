@@ -73,19 +73,15 @@ def sentences(said: Iterable[str]) -> tuple[str, ...]:
 
 
 def lead(incident: Incident) -> Finding | None:
-    """The finding that moved most, among those that the kind is about; the first of equals.
-
-    Where all requests got slower, so did the slowest: that is not what leads.
-    """
+    """The finding that moved most, among those that the kind is about; the first of equals."""
     users = incident.kind == "workload"
     about = [f for f in incident.findings if f.signal in SIGNALS and SIGNALS[f.signal].workload == users]
     return max(about or incident.findings, key=lambda f: _prominence(f, incident), default=None)
 
 
 def _prominence(finding: Finding, incident: Incident) -> tuple[bool, float]:
-    wholes = (f for f in incident.findings if f.signal in SIGNALS and SIGNALS[f.signal].shape == "duration")
-    follows = _is_tail(finding) and any(f.direction == finding.direction for f in wholes)
-    return not follows, _size(finding)
+    """The slowest requests speak for an incident only where its record leads with them."""
+    return not _is_tail(finding) or _is_tail(incident.findings[0]), _size(finding)
 
 
 def _is_tail(finding: Finding) -> bool:

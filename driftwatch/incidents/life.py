@@ -94,19 +94,23 @@ class Life:
     def take(self, alarm: Alarm) -> None:
         """Take an alarm that belongs here (stories rarely change).
 
-        One of a worse kind leads from then on; where the slowest requests lead, so does one that says all got slower.
+        One of a worse kind leads from then on; where the slowest requests lead, so does one that says that all of them
+        got slower at that time.
         """
         self.alarms[(alarm.stream, alarm.signal)] = alarm
         kind = kind_of(BY_NAME[alarm.signal], alarm.shift.size)
         if _RANK[kind] > _RANK[self.kind]:
             self.kind, self.lead = kind, alarm
-        elif alarm.stream == self.lead.stream and kind == self.kind and _renews(self.lead.signal, alarm.signal):
+        elif (alarm.stream, alarm.signal) == (self.lead.stream, self.lead.signal) or (
+            kind == self.kind and _widens(alarm, self.lead)
+        ):
             self.lead = alarm
 
 
-def _renews(lead: str, signal: str) -> bool:
-    """Whether this signal says the same as the leading one, or says it of all requests and not of the slowest."""
-    return signal == lead or bool(BY_NAME[lead].tail_of and BY_NAME[signal].shape == "duration")
+def _widens(alarm: Alarm, lead: Alarm) -> bool:
+    """Whether an alarm says of all requests what the leading one says of the slowest."""
+    tells_of_all = BY_NAME[lead.signal].tail_of and BY_NAME[alarm.signal].shape == "duration"
+    return bool(tells_of_all) and alarm.stream == lead.stream and alarm.shift.onset_low <= lead.shift.onset_high
 
 
 def kind_of(signal: Signal, size: float) -> Kind:

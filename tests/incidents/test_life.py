@@ -186,6 +186,7 @@ def test_where_all_got_slower_the_slowest_do_not_lead():
     life.take(alarm(signal="length_share", log_e=90.0))
     life.take(alarm("b", "ttft", log_e=90.0))
     life.take(alarm(signal="itl", size=-0.5))
+    life.take(alarm(signal="itl", onset=103))
     assert life.lead.signal == "ttft_tail"
     life.take(alarm(signal="latency", onset=90))
     assert (life.lead.signal, life.onset, life.id) == ("latency", 90, opened(alarm(signal="ttft_tail")).id)
