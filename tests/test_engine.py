@@ -242,9 +242,9 @@ def test_a_baseline_that_was_learnt_without_tails_is_refused_with_what_to_do() -
     engine.add(traffic(20, ticks=120))
     engine.finish()
     streams = {t: {k: v for k, v in a.items() if "apart" not in k} for t, a in engine.learnt().streams.items()}
+    watching = Engine(Config(), baseline=Baseline(streams))
+    watching.add(traffic(21, ticks=60))
     with pytest.raises(StateError, match=r"lacks 'apart': learn it anew with 'driftwatch fit'"):
-        watching = Engine(Config(), baseline=Baseline(streams))
-        watching.add(traffic(21, ticks=60))
         watching.advance()
 
 

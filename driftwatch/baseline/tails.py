@@ -53,7 +53,7 @@ class Tail:
     >>> tail = Tail.nothing()
     >>> tail.learn(np.log(np.arange(1.0, 101.0)), np.ones(100))
     >>> tail.settle()
-    >>> 95 < np.exp(tail.point) < 98
+    >>> bool(95 < np.exp(tail.point) < 98)
     True
     """
 
