@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftwatch.baseline import Baseline
 from driftwatch.config import Config
 from driftwatch.engine import Engine
+from driftwatch.errors import StateError
 from driftwatch.events.columns import Coded, Markers, Metrics, Requests, SeriesKey, concat_requests
 from driftwatch.incidents.models import Incident
 from tests.sameness import assert_same, facts
-from tests.traffic import START, traffic
+from tests.traffic import START, some_slower, traffic
 
 SLOW_SINCE = 140
 LATENESS = Config().ticks.lateness_s
@@ -110,6 +112,65 @@ def test_more_answers_cut_at_the_limit_is_a_degradation() -> None:
     assert found[-1].findings[0].signal == "length_share"
 
 
+@pytest.mark.parametrize("seed", [5, 6])
+def test_one_answer_in_ten_that_takes_forever_is_found_in_the_tail(seed: int) -> None:
+    found = run([some_slower(traffic(seed, ticks=320), 0.1, 4.0, SLOW_SINCE)])
+    assert [i.kind for i in found[:1]] == ["degradation"]
+    assert len({i.id for i in found}) == 1
+    assert {f.signal for i in found for f in i.findings} <= {"ttft_tail", "itl_tail", "latency_tail"}
+    last = found[-1].findings[0]
+    assert (last.direction, last.unit) == ("up", "share")
+    assert last.before == pytest.approx(0.05, abs=0.025)
+    assert last.after == pytest.approx(0.145, abs=0.03)
+    assert 0 < found[0].opened_at.timestamp() - (START + 5.0 * SLOW_SINCE) <= 600
+    assert abs(found[-1].onset.timestamp() - (START + 5.0 * SLOW_SINCE)) <= 150
+
+
+def test_a_slow_tail_of_one_tenant_is_laid_at_its_door() -> None:
+    found = run([some_slower(traffic(8, ticks=320, rate=8.0), 0.5, 4.0, SLOW_SINCE, tenant=1)])
+    lead = found[-1].findings[0].signal
+    assert lead.endswith("_tail")
+    worst = found[-1].segments[0]
+    assert (worst.where, worst.signal) == ({"tenant": "batch"}, lead.removesuffix("_tail"))
+    assert worst.after > 1.3 * worst.before
+
+
+@pytest.mark.parametrize(("share", "factor", "severity"), [(0.15, 4.0, "warning"), (0.35, 6.0, "critical")])
+def test_a_fifth_of_slow_answers_is_critical(share: float, factor: float, severity: str) -> None:
+    last = run([some_slower(traffic(9, ticks=320), share, factor, SLOW_SINCE)])[-1]
+    assert last.findings[0].signal.endswith("_tail") == (severity == "warning")
+    assert last.severity == severity
+
+
+def test_where_everything_got_slower_the_tail_does_not_lead() -> None:
+    for seed, rate, slower in ((30, 4.0, 1.6), (31, 1.0, 3.0), (32, 0.1, 6.0), (33, 0.02, 6.0)):
+        slow = traffic(
+            seed, ticks=200 if rate > 0.5 else 3000, rate=rate, slower=slower, since=150 if rate > 0.5 else 2000
+        )
+        found = [i for i in run([slow]) if i.kind == "degradation"]
+        assert found
+        assert found[-1].findings[0].signal in ("ttft", "itl", "latency")
+
+
+@pytest.mark.parametrize("rate", [0.0167, 0.1, 1.0])
+def test_healthy_heavy_tails_are_quiet_for_many_hours(rate: float) -> None:
+    for seed in range(2):
+        assert run([traffic(200 + seed, ticks=round(min(8640, 30_000 / rate / 5)), rate=rate)]) == []
+
+
+def test_an_engines_coarse_buckets_without_tokens_are_quiet() -> None:
+    for seed in range(3):
+        requests = traffic(210 + seed, ticks=2000)
+        coarse = {name: 2.0 ** np.rint(np.log2(getattr(requests, name))) for name in ("ttft", "itl", "latency")}
+        unknown = np.full(len(requests), np.nan)
+        assert run([replace(requests, prompt_tokens=unknown, output_tokens=unknown, **coarse)]) == []
+
+
+def test_a_young_reference_of_a_few_requests_a_tick_does_not_page() -> None:
+    for seed in range(12):
+        assert run([traffic(220 + seed, ticks=400, rate=0.42)]) == []
+
+
 def test_it_resolves_when_the_trouble_is_over() -> None:
     bad, good = traffic(6, ticks=220, slower=3.0, since=SLOW_SINCE), traffic(7, ticks=520)
     after = good.take(good.at >= START + 5.0 * 220)
@@ -174,6 +235,17 @@ def test_a_baseline_learnt_elsewhere_judges_from_the_first_tick() -> None:
     found = watching.advance() + watching.finish()
     assert [i.kind for i in found[:1]] == ["degradation"]
     assert abs(found[0].onset.timestamp() - (START + 50.0)) <= 15
+
+
+def test_a_baseline_that_was_learnt_without_tails_is_refused_with_what_to_do() -> None:
+    engine = Engine(Config())
+    engine.add(traffic(20, ticks=120))
+    engine.finish()
+    streams = {t: {k: v for k, v in a.items() if "apart" not in k} for t, a in engine.learnt().streams.items()}
+    watching = Engine(Config(), baseline=Baseline(streams))
+    watching.add(traffic(21, ticks=60))
+    with pytest.raises(StateError, match=r"lacks 'apart': learn it anew with 'driftwatch fit'"):
+        watching.advance()
 
 
 @pytest.mark.parametrize("pause", [1000.0, 3605.0, 3700.0, 9000.0, 86_400.0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from driftwatch.events.columns import Coded, Requests, requests_of
@@ -63,3 +65,12 @@ def traffic(
         },
     )
     return batch.take(order)
+
+
+def some_slower(requests: Requests, share: float, factor: float, since: int, *, tenant: int | None = None) -> Requests:
+    """The same requests, but from a tick on some (of one tenant only, where it is given) take so much longer."""
+    hit = (requests.at >= START + 5.0 * since) & (np.random.default_rng(0).random(len(requests)) < share)
+    if tenant is not None:
+        hit &= requests.labels["tenant"].codes == tenant
+    longer = np.where(hit, factor, 1.0)
+    return replace(requests, ttft=requests.ttft * longer, itl=requests.itl * longer, latency=requests.latency * longer)

@@ -18,7 +18,7 @@ from driftwatch.attribution.scene import Scene
 from driftwatch.detectors import Shift
 from driftwatch.events.signals import BY_NAME, Signal
 from driftwatch.incidents.life import Alarm, Life, severity_of
-from driftwatch.incidents.models import Cause, Chart, Finding, Incident, Line, Mark
+from driftwatch.incidents.models import Cause, Chart, Finding, Incident, Line, Mark, Severity
 from driftwatch.statistics.buckets import Floats
 
 _REFERENCE_TICKS = 720  # healthy ticks that causes are compared with
@@ -78,7 +78,7 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
         status=life.status,
         transition="open" if life.seq == 1 else "resolve" if life.status == "resolved" else "update",
         kind=life.kind,
-        severity=severity_of(life.kind, finding.change, BY_NAME[lead.signal].shape == "share", scene.config),
+        severity=_severity(life, findings, scene),
         stream=life.stream,
         opened_at=clock.known(life.opened),
         onset=clock.at(lead.shift.onset),
@@ -94,6 +94,13 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
         notes=_notes(scene, causes),
         chart=_chart(findings, causes, scene, first, lead, last),
     )
+
+
+def _severity(life: Life, findings: Sequence[Finding], scene: Scene) -> Severity:
+    """Of the leading finding, or of the slowest requests: many of those are no less critical where all got slower."""
+    judged = [findings[0], *(f for f in findings if BY_NAME[f.signal].tail_of and f.direction == "up")]
+    severities = [severity_of(life.kind, f.change, BY_NAME[f.signal].shape == "share", scene.config) for f in judged]
+    return "critical" if "critical" in severities else severities[0]
 
 
 def _weight(finding: Finding) -> tuple[bool, float]:

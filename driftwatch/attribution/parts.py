@@ -9,6 +9,7 @@ import numpy as np
 from driftwatch.attribution.scene import Scene
 from driftwatch.attribution.segments import Cells, find_segments
 from driftwatch.baseline import SegmentSums
+from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.life import Alarm
 from driftwatch.incidents.models import Segment
 from driftwatch.statistics.buckets import Floats, Ints
@@ -31,13 +32,14 @@ def segments_of(scene: Scene, lead: Alarm, first: int, last: int) -> tuple[Segme
     first, last
         Ticks that are looked at.
     """
-    sums = scene.histories[lead.stream].segment_sums(lead.signal, first, last)
+    signal = BY_NAME[lead.signal].tail_of or lead.signal  # the slowest are compared by how slow they are
+    sums = scene.histories[lead.stream].segment_sums(signal, first, last)
     numbers = np.unique(sums.segment)
     if not len(numbers):
         return ()
     after = sums.tick >= lead.shift.onset
     cells = _cells(scene, sums, numbers, after)
-    found = find_segments(cells, signal=lead.signal) or _only(scene, lead, cells)
+    found = find_segments(cells, signal=signal) or _only(scene, lead.stream, signal, cells)
     return tuple(_in_units(segment, scene, sums, numbers, after) for segment in found)
 
 
@@ -59,9 +61,9 @@ def _cells(scene: Scene, sums: SegmentSums, numbers: Ints, after: np.ndarray[tup
     )
 
 
-def _only(scene: Scene, lead: Alarm, cells: Cells) -> tuple[Segment, ...]:
+def _only(scene: Scene, stream: str, signal: str, cells: Cells) -> tuple[Segment, ...]:
     """The one value of a label that holds nearly all judged requests, where the traffic has others."""
-    traffic = [scene.segments.where(n) for n in scene.histories[lead.stream].segment_numbers()]
+    traffic = [scene.segments.where(n) for n in scene.histories[stream].segment_numbers()]
     requests = max(float(cells.n_after.sum()), 1.0)
     for label, values in cells.labels.items():
         if len({w.get(label) for w in traffic}) < 2:
@@ -75,7 +77,7 @@ def _only(scene: Scene, lead: Alarm, cells: Cells) -> tuple[Segment, ...]:
                         share=n / requests,
                         lift=1.0,
                         compared=False,
-                        signal=lead.signal,
+                        signal=signal,
                         requests=int(n),
                     ),
                 )

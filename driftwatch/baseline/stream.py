@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, workload_of
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.shares import Shares
+from driftwatch.baseline.tails import apart
 from driftwatch.baseline.warmup import find_step, outages
 from driftwatch.baseline.workload import CONDITIONAL, Measured, WorkloadModel, by_tick, measured
 from driftwatch.config import Learning
-from driftwatch.events.signals import BY_NAME
+from driftwatch.events.signals import BY_NAME, TAILS
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.robust import midmean, sums
 from driftwatch.ticks.tick import OUTCOMES, Ticks, joined, merge
@@ -31,13 +32,19 @@ class _Pending:
 
     workload: Workload
     ticks: Ticks
+    apart: Mapping[str, tuple[Ints, Floats, Floats]] = field(default_factory=dict)
+    """By signal with a tail: tick, distance from the rest of the tick, and requests."""
 
     def between(self, first: int, last: int) -> _Pending:
         """The part in these ticks, both included."""
         known = self.workload.tick
         if len(known) and first <= known[0] and known[-1] <= last:
             return self
-        return _Pending(self.workload.between(first, last), self.ticks.between(first, last))
+        apart = {}
+        for signal, columns in self.apart.items():
+            start, end = columns[0].searchsorted([first, last + 1])
+            apart[signal] = (columns[0][start:end], columns[1][start:end], columns[2][start:end])
+        return _Pending(self.workload.between(first, last), self.ticks.between(first, last), apart)
 
 
 @dataclass(slots=True)
@@ -199,7 +206,9 @@ class StreamBaseline:
         for signal in CONDITIONAL:
             values = measured(signal, ticks, workload)
             if values.count.sum() >= self.settings.min_requests / 2:
-                self.models[signal] = WorkloadModel.fit(signal, design, values, per_tick)
+                model = self.models[signal] = WorkloadModel.fit(signal, design, values, per_tick)
+                _stray(model, ticks, design, values)
+                model.tail.settle()
         self.seen.add(workload.cells, workload.requests)
         self.shares.add(workload.cells[:, 0], ticks.outcomes, workload.requests)
         self.solved = float(n.sum())
@@ -225,6 +234,7 @@ class StreamBaseline:
         inside = self.seen.covers(workload.cells)
         tracks: dict[str, Observed] = {}
         segments: dict[str, SegmentSums] = {}
+        distances: dict[str, tuple[Ints, Floats, Floats]] = {}
         for signal, model in self.models.items():
             values = measured(signal, ticks, workload)
             values = values.take(np.flatnonzero(inside[values.row]))
@@ -233,10 +243,17 @@ class StreamBaseline:
             tick, value, total = by_tick(at, residual, values.count, first, n)
             raw = midmean(at - first, values.value, values.count, n)[tick - first]
             tracks[signal] = Observed(tick, value, total, raw)
+            if signal in TAILS:
+                row = tick.searchsorted(at)
+                distance = apart(residual, value[row], total[row])
+                distances[signal] = (at, distance, values.count)
+                slow = distance > max(model.tail.point, self.margins[signal])
+                hits = sums(row, values.count * slow, len(tick))
+                tracks[TAILS[signal]] = Observed(tick, hits, total, hits / total)
             segments[signal] = _by_segment(ticks, values, residual, model.scale)
         tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
         self.counts = np.concatenate([self.counts, counts])[-(LOAD_SPAN - 1) :]
-        self.pending.append(_Pending(workload, ticks))
+        self.pending.append(_Pending(workload, ticks, distances))
         return Judged(tracks, segments, np.nan_to_num(counts))
 
     def _shares(self, ticks: Ticks, prompt: Ints, inside: NDArray[np.bool_], first: int, n: int) -> dict[str, Observed]:
@@ -273,8 +290,10 @@ class StreamBaseline:
         if not self.pending:
             return
         for first, last in _outside(skip, before):
-            # joined, so that the cuts of the batches leave no trace
-            self._absorb(_joined([p.between(first, last) for p in self.pending]))
+            parts = [p.between(first, last) for p in self.pending]
+            self._absorb(_joined(parts))  # joined, so that the cuts of the batches leave no trace
+            for signal, (_, distance, count) in (item for part in parts for item in part.apart.items()):
+                self.models[signal].tail.learn(distance, count)
         self.pending = [p.between(before, _NEVER) for p in self.pending if (p.workload.tick >= before).any()]
         if self.learnt >= self.solved * _REFIT:
             for model in self.models.values():
@@ -295,6 +314,14 @@ class StreamBaseline:
         self.seen.add(part.workload.cells, part.workload.requests)
         self.shares.add(part.workload.cells[:, 0], part.ticks.outcomes, part.workload.requests)
         self.learnt += float(part.workload.requests.sum())
+
+
+def _stray(model: WorkloadModel, ticks: Ticks, design: Floats, values: Measured) -> None:
+    """Learn from a warm-up how far requests lie from the rest of their tick."""
+    residual, at = model.residual(design, values), ticks.tick[values.row]
+    tick, middle, total = by_tick(at, residual, values.count, int(at[0]), int(at[-1] - at[0]) + 1)
+    row = tick.searchsorted(at)
+    model.tail.learn(apart(residual, middle[row], total[row]), values.count)
 
 
 def _joined(parts: Sequence[_Pending]) -> _Pending:

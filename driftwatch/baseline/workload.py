@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.baseline.features import FEATURES, Workload, used
+from driftwatch.baseline.tails import Tail
 from driftwatch.events.signals import BY_NAME
 from driftwatch.statistics.buckets import Floats, Ints, log_value
 from driftwatch.statistics.robust import Gram, gram, huber_fit, huber_weights, midmean, solve, sums
@@ -56,12 +57,15 @@ class WorkloadModel:
         Shape (7,): penalties; features that the signal is not judged by are held at 0 by a huge one.
     data
         Sums over everything learnt.
+    tail
+        How far healthy requests lie from the rest of their tick.
     """
 
     coefficients: Floats
     scale: float
     ridge: Floats
     data: Gram
+    tail: Tail
 
     @classmethod
     def fit(cls, signal: str, design: Floats, seen: Measured, per_tick: float) -> WorkloadModel:
@@ -82,7 +86,7 @@ class WorkloadModel:
         coefficients, scale = huber_fit(x, seen.value, seen.count, ridge, _NONNEGATIVE)
         scale = max(scale, 1e-3)
         data = _weighted(x, seen, seen.value - x @ coefficients, scale)
-        return cls(coefficients, scale, ridge, data)
+        return cls(coefficients, scale, ridge, data, Tail.nothing())
 
     def arrays(self) -> dict[str, Floats]:
         """The model as plain arrays."""
@@ -92,13 +96,15 @@ class WorkloadModel:
             "xx": self.data.xx,
             "xy": self.data.xy,
             "scalars": np.array([self.scale, self.data.weight]),
+            **self.tail.arrays(),
         }
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, Floats]) -> WorkloadModel:
         """The inverse of `arrays`."""
         scale, weight = (float(x) for x in arrays["scalars"])
-        return cls(arrays["coefficients"], scale, arrays["ridge"], Gram(arrays["xx"], arrays["xy"], weight))
+        data = Gram(arrays["xx"], arrays["xy"], weight)
+        return cls(arrays["coefficients"], scale, arrays["ridge"], data, Tail.of_arrays(arrays))
 
     def residual(self, design: Floats, seen: Measured) -> Floats:
         """Log value minus what the workload explains."""
@@ -113,6 +119,7 @@ class WorkloadModel:
     def refit(self) -> None:
         """Solve again with all that was absorbed."""
         self.coefficients = solve(self.data, self.ridge, _NONNEGATIVE)
+        self.tail.settle()
 
 
 def _weighted(x: Floats, seen: Measured, residual: Floats, scale: float) -> Gram:

@@ -29,6 +29,8 @@ class Signal:
         The workload that it is judged given.
     workload
         True for what users do; False for what the service does to them.
+    tail_of
+        The signal whose slowest requests it counts, if it does.
     """
 
     name: str
@@ -38,12 +40,24 @@ class Signal:
     shape: Shape
     given: tuple[str, ...] = ()
     workload: bool = False
+    tail_of: str = ""
 
 
 SIGNALS: tuple[Signal, ...] = (
     Signal("ttft", "time to first token", "s", "low", "duration", ("prompt", "cached", "load")),
     Signal("itl", "inter-token latency", "s", "low", "duration", ("prompt", "output", "load")),
     Signal("latency", "end-to-end latency", "s", "low", "duration", ("prompt", "output", "cached", "load")),
+    Signal("ttft_tail", "slow first tokens", "share", "low", "share", ("prompt", "cached", "load"), tail_of="ttft"),
+    Signal("itl_tail", "slow tokens", "share", "low", "share", ("prompt", "output", "load"), tail_of="itl"),
+    Signal(
+        "latency_tail",
+        "slow answers",
+        "share",
+        "low",
+        "share",
+        ("prompt", "output", "cached", "load"),
+        tail_of="latency",
+    ),
     Signal("output_length", "output length", "tokens", "unknown", "size", ("prompt",)),
     Signal("length_share", "answers cut at the token limit", "share", "low", "share"),
     Signal("abort_share", "aborted requests", "share", "low", "share"),
@@ -55,3 +69,6 @@ SIGNALS: tuple[Signal, ...] = (
 """All signals, in the order in which they are reported."""
 
 BY_NAME: dict[str, Signal] = {signal.name: signal for signal in SIGNALS}
+
+TAILS: dict[str, str] = {signal.tail_of: signal.name for signal in SIGNALS if signal.tail_of}
+"""The tail of each signal that has one."""

@@ -76,7 +76,17 @@ def lead(incident: Incident) -> Finding | None:
     """The finding that moved most, among those that the kind is about; the first of equals."""
     users = incident.kind == "workload"
     about = [f for f in incident.findings if f.signal in SIGNALS and SIGNALS[f.signal].workload == users]
-    return max(about or incident.findings, key=_size, default=None)
+    return max(about or incident.findings, key=lambda f: _prominence(f, incident), default=None)
+
+
+def _prominence(finding: Finding, incident: Incident) -> tuple[bool, float]:
+    """The slowest requests speak for an incident only where its record leads with them."""
+    return not _is_tail(finding) or _is_tail(incident.findings[0]), _size(finding)
+
+
+def _is_tail(finding: Finding) -> bool:
+    """Whether it counts the slowest requests."""
+    return finding.signal in SIGNALS and bool(SIGNALS[finding.signal].tail_of)
 
 
 def title(name: str) -> str:
@@ -121,11 +131,12 @@ def _moved(finding: Finding) -> str:
 
 
 def _what(incident: Incident) -> Iterator[str]:
-    findings = sorted(incident.findings, key=_size, reverse=True)
+    findings = sorted(incident.findings, key=lambda f: _prominence(f, incident), reverse=True)
     for finding in findings[:_MOST]:
         where = "" if finding.stream == incident.stream else f" of {clean(finding.stream, 40)}"
         likely = interval(*finding.interval, finding.unit)
-        yield f"{title(finding.signal)}{where} {_moved(finding)}; 95% interval {likely}"
+        beyond = ", further behind the rest than the healthy 95% point" if _is_tail(finding) else ""
+        yield f"{title(finding.signal)}{where} {_moved(finding)}{beyond}; 95% interval {likely}"
     if len(findings) > _MOST:
         yield f"and {len(findings) - _MOST} more signals"
     if not findings and incident.notes:

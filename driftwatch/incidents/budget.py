@@ -20,7 +20,7 @@ def log_threshold(config: Config) -> float:
     Examples
     --------
     >>> round(log_threshold(Config()), 1)
-    18.2
+    18.5
     """
     ticks = config.budget.per_days * _DAY / config.ticks.width_s / config.budget.false_incidents
     return math.log(ticks * config.streams.max_streams * len(SIGNALS))

@@ -92,13 +92,25 @@ class Life:
         return known is not None and known.shift.log_e >= threshold
 
     def take(self, alarm: Alarm) -> None:
-        """Take an alarm that belongs here; one of a worse kind leads from then on (so stories rarely change)."""
+        """Take an alarm that belongs here (stories rarely change).
+
+        One of a worse kind leads from then on; where the slowest requests lead, so does one that says that all of them
+        got slower at that time.
+        """
         self.alarms[(alarm.stream, alarm.signal)] = alarm
         kind = kind_of(BY_NAME[alarm.signal], alarm.shift.size)
         if _RANK[kind] > _RANK[self.kind]:
             self.kind, self.lead = kind, alarm
-        elif (alarm.stream, alarm.signal) == (self.lead.stream, self.lead.signal):
+        elif (alarm.stream, alarm.signal) == (self.lead.stream, self.lead.signal) or (
+            kind == self.kind and _widens(alarm, self.lead)
+        ):
             self.lead = alarm
+
+
+def _widens(alarm: Alarm, lead: Alarm) -> bool:
+    """Whether an alarm says of all requests what the leading one says of the slowest."""
+    tells_of_all = BY_NAME[lead.signal].tail_of and BY_NAME[alarm.signal].shape == "duration"
+    return bool(tells_of_all) and alarm.stream == lead.stream and alarm.shift.onset_low <= lead.shift.onset_high
 
 
 def kind_of(signal: Signal, size: float) -> Kind:

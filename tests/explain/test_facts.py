@@ -51,6 +51,25 @@ def test_a_share_moves_by_points():
     assert headline(changed(findings=(finding,))).startswith("Failed requests 0% -> 4.2% (+4.2 points)")
 
 
+def tail(**fields):
+    slow = {"signal": "latency_tail", "unit": "share", "before": 0.05, "after": 0.18, "change": 0.13}
+    return SAMPLE.findings[0].model_copy(update=slow | {"interval": (0.09, 0.17)} | fields)
+
+
+def test_slow_answers_are_said_to_be_so():
+    incident = changed(findings=(tail(),))
+    assert headline(incident).startswith("Slow answers 5% -> 18% (+13 points)")
+    assert "further behind the rest than the healthy 95% point; 95% interval +9 points to" in section(incident, "what")
+
+
+def test_the_slowest_do_not_lead_where_all_got_slower():
+    whole = SAMPLE.findings[0].model_copy(update={"before": 1.0, "after": 1.2, "change": 0.2})
+    both = changed(findings=(whole, tail(after=0.9, change=0.85)))
+    assert headline(both).startswith("Time to first token")
+    assert section(both, "what").startswith("Time to first token")
+    assert headline(changed(findings=(tail(), whole))).startswith("Slow answers")
+
+
 def test_a_signal_that_was_zero_came_from_nothing():
     finding = SAMPLE.findings[0].model_copy(update={"before": 0.0, "after": 2.0, "change": float("inf")})
     assert "(from nothing)" in headline(changed(findings=(finding,)))

@@ -20,6 +20,7 @@ def alarm(stream="a", signal="ttft", onset=100, size=0.5, tick=None, log_e=20.0,
     ("signal", "up", "down"),
     [
         *((name, "degradation", "improvement") for name in ("ttft", "itl", "latency")),
+        *((name, "degradation", "improvement") for name in ("ttft_tail", "itl_tail", "latency_tail")),
         *((name, "degradation", "improvement") for name in ("length_share", "abort_share", "error_share")),
         ("output_length", "change", "change"),
         *((name, "workload", "workload") for name in ("traffic", "prompt_length", "novel_share")),
@@ -177,3 +178,18 @@ def test_a_louder_signal_of_the_same_kind_does_not_change_the_story():
     life = opened(alarm(signal="ttft", log_e=20.0))
     life.take(alarm(signal="latency", log_e=90.0))
     assert life.lead.signal == "ttft"
+
+
+def test_where_all_got_slower_the_slowest_do_not_lead():
+    life = opened(alarm(signal="ttft_tail"))
+    life.take(alarm(signal="latency_tail", log_e=90.0))
+    life.take(alarm(signal="length_share", log_e=90.0))
+    life.take(alarm("b", "ttft", log_e=90.0))
+    life.take(alarm(signal="itl", size=-0.5))
+    life.take(alarm(signal="itl", onset=103))
+    assert life.lead.signal == "ttft_tail"
+    life.take(alarm(signal="latency", onset=90))
+    assert (life.lead.signal, life.onset, life.id) == ("latency", 90, opened(alarm(signal="ttft_tail")).id)
+    for signal in ("ttft", "ttft_tail", "latency_tail"):
+        life.take(alarm(signal=signal, log_e=99.0))
+    assert life.lead.signal == "latency"

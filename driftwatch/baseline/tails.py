@@ -1,0 +1,92 @@
+"""How far healthy requests lie from the rest of their tick, and where the slowest of them begin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from driftwatch.statistics.buckets import BUCKETS, WIDTH, Floats, bucket_of, log_value
+from driftwatch.statistics.robust import sums
+
+HEALTHY = 0.95
+"""The share of healthy requests that lie below the point."""
+
+
+def apart(residual: Floats, middle: Floats, count: Floats) -> Floats:
+    """How far each request lies from the rest of its tick.
+
+    What all of a tick's requests share (a busy engine, a slower one) is no matter of the slowest: it moves the middle,
+    which is judged by itself. The middle is shrunk to zero as if the tick had one more request, and the distance is
+    divided by the standard deviation that this leaves of a request's own, so that it means the same however many
+    requests a tick has; a request that is alone in its tick lies at its own residual.
+
+    Parameters
+    ----------
+    residual
+        Shape (n,): log values beyond what the workload explains.
+    middle, count
+        Shape (n,): location of the residuals of the request's tick, and how many those are.
+
+    Examples
+    --------
+    >>> apart(np.array([1.5, 1.5]), np.array([1.5, 0.5]), np.array([1.0, 50.0])).round(2).tolist()
+    [1.5, 1.02]
+    """
+    return np.asarray((residual * (count + 1.0) - middle * count) / np.sqrt(count * (count + 1.0) - 1.0))
+
+
+@dataclass(slots=True)
+class Tail:
+    """Distances of one signal, counted by bucket: constant memory, and the order of learning leaves no trace.
+
+    Parameters
+    ----------
+    counts
+        Shape (2048,): healthy requests by bucket of their distance, in steps of 2%.
+    point
+        The distance (log units) that 95% of them do not exceed, as of the last `settle`.
+
+    Examples
+    --------
+    >>> tail = Tail.nothing()
+    >>> tail.learn(np.log(np.arange(1.0, 101.0)), np.ones(100))
+    >>> tail.settle()
+    >>> bool(95 < np.exp(tail.point) < 98)
+    True
+    """
+
+    counts: Floats
+    point: float
+
+    @classmethod
+    def nothing(cls) -> Tail:
+        """Nothing learnt yet: no request is slow."""
+        return cls(np.zeros(BUCKETS), np.inf)
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, Floats]) -> Tail:
+        """The inverse of `arrays`."""
+        return cls(arrays["apart"].copy(), float(arrays["tail_point"][0]))
+
+    def arrays(self) -> dict[str, Floats]:
+        """All of it as plain arrays."""
+        return {"apart": self.counts, "tail_point": np.array([self.point])}
+
+    def learn(self, distance: Floats, count: Floats) -> None:
+        """Count the requests of another healthy stretch; takes effect at the next `settle`."""
+        self.counts += sums(bucket_of(np.exp(distance)), count, BUCKETS)
+
+    def settle(self) -> None:
+        """Find the point again: the upper edge of the bucket that the next healthy request exceeds in 5% of cases.
+
+        References
+        ----------
+        Vovk, Gammerman & Shafer (2005), Algorithmic Learning in a Random World, section 2: among n exchangeable ones,
+        the next lies above the k-th with probability at most 1 - k / (n + 1).
+        """
+        reached = np.cumsum(self.counts)
+        if reached[-1] > 0:
+            rank = min(HEALTHY * (reached[-1] + 1.0), reached[-1])
+            self.point = float(log_value(np.searchsorted(reached, rank)) + WIDTH / 2)
