@@ -70,7 +70,7 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
     findings = [finding, *beside]
     first = max(lead.shift.onset - _REFERENCE_TICKS, _oldest(scene, lead.stream, lead.signal))
     causes = _causes(lead, scene, first, until)
-    health = evaluate(checks, scene.series, first, lead.shift.onset, until, _extra(scene, lead.stream, first, until))
+    health = evaluate(checks, scene.series, first, lead.shift.onset, until, extra_of(scene, lead.stream, first, until))
     life.seq += 1
     return Incident(
         id=life.id,
@@ -167,7 +167,7 @@ def _causes(lead: Alarm, scene: Scene, first: int, last: int) -> tuple[Cause, ..
     )
 
 
-def _extra(scene: Scene, stream: str, first: int, last: int) -> dict[str, Floats]:
+def extra_of(scene: Scene, stream: str, first: int, last: int) -> dict[str, Floats]:
     """What the requests themselves say for the health checks."""
     share = scene.histories[stream].signal("error_share", first, last)[1]
     return {"error_share": share}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from driftwatch.attribution.account import Clock, chart_of, marks_of
+from driftwatch.attribution.account import Clock, chart_of, extra_of, marks_of
 from driftwatch.attribution.health import Rule, evaluate, silent
 from driftwatch.attribution.scene import Scene
 from driftwatch.incidents.life import severity_of
@@ -35,7 +35,8 @@ def lost(outage: Outage, heard: Telemetry, scene: Scene, checks: Sequence[Rule],
     losses = tuple(_loss(gone, heard, clock, last) for gone in outage.gone)
     findings = tuple(_finding(loss) for loss in losses if loss.what == "traffic")
     first = outage.onset - _BEFORE_TICKS
-    health = evaluate(checks, scene.series, first, outage.onset, until)
+    extra = extra_of(scene, outage.stream, first, until) if outage.stream in scene.histories else None
+    health = evaluate(checks, scene.series, first, outage.onset, until, extra)
     outage.seq += 1
     return Incident(
         id=outage.id,
@@ -47,7 +48,7 @@ def lost(outage: Outage, heard: Telemetry, scene: Scene, checks: Sequence[Rule],
         stream=outage.stream,
         opened_at=clock.known(outage.opened),
         onset=clock.at(outage.onset),
-        onset_interval=(clock.at(outage.onset - 1), clock.at(outage.onset + 1)),
+        onset_interval=(clock.at(outage.onset - 1), clock.at(outage.onset + outage.gone[0].vague)),
         updated_at=clock.known(last),
         resolved_at=None if outage.resolved is None else clock.known(outage.resolved),
         findings=findings,
@@ -98,10 +99,11 @@ def _notes(outage: Outage, heard: Telemetry, last: int) -> list[str]:
     lost = {gone.what for gone in outage.gone}
     others, measured = heard.alive(outage, last)
     if "traffic" in lost:
-        notes.append("other streams went on" if others else "no other stream had requests meanwhile")
+        if others is not None:
+            notes.append("other streams went on" if others else "no other stream had requests meanwhile")
         if measured is not None:
             notes.append("metrics kept coming" if measured else "no metrics came either")
-        if not others and not measured:
+        if not others and (measured is False or not heard.staleness.units):
             notes.append(
                 "a restart or a fault of whatever collects the logs looks the same: "
                 "whether users were without an answer is not known"

@@ -12,7 +12,9 @@ from driftwatch.statistics.buckets import Floats, Ints
 WINDOWS = (24, 288, 2880)
 """Trailing ticks over which the share of busy ticks is taken; the lowest counts."""
 _KEPT = 4096  # healthy silences that the tail is learnt from
-_TAIL = 8  # fewest silences that a tail is learnt from
+_TAIL = 16  # fewest silences that a tail is learnt from
+_HABIT = 8  # silences that ended by themselves, after which the next such is no news
+_LONGER = 1.5
 _STRAY = 3  # busy ticks below which a return may be a stray request
 
 
@@ -25,9 +27,10 @@ class Silence:
     ``(empty + 1) / (n + 1)``. Where ticks are empty or busy independently, ``P(x > c) <= exp(-c)`` about, so with
     ``c = ln A`` a false alarm comes once in ``A`` ticks, as with all other tests. Where silences of this stream were
     longer than that (stalls, batch jobs, clients that come together), the tail of the healthy ones is extrapolated as
-    an exponential beyond its k largest, for k = 8, 16, 32, ..., each scale enlarged by its standard error, and the
+    an exponential beyond its k largest, for k = 16, 32, 64, ..., each scale enlarged by its standard error, and the
     largest bound counts (peaks over threshold [1]_, with the shape held at 0). Silences that opened an incident are
-    not healthy; once eight of them ended by themselves they are a habit (nights, batch jobs), and are learnt.
+    not healthy; once eight of them ended by themselves they are a habit (nights, batch jobs), and only one that is
+    half as long again as all of these counts.
 
     Assumptions: the rate falls no faster than the windows follow it, and the tail of silences is no heavier than
     exponential beyond those that were seen. Requests are not counted, only busy ticks: a burst does not make the
@@ -68,7 +71,7 @@ class Silence:
     next: int = 0
     hot_first: int = 0
     hot: Floats = field(default_factory=lambda: np.empty(0))
-    outlived: list[tuple[float, int]] = field(default_factory=list)
+    outlived: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.bound = self.threshold
@@ -133,14 +136,15 @@ class Silence:
     def learn(self) -> None:
         """Set the bound from the healthy silences seen so far."""
         self.ready = self.watched >= 2 * WINDOWS[0]
-        m = len(self.runs)
-        if m < 2 * _TAIL:
-            return
-        seen, ordered = self.watched - int(self.run_at[0]) + 1, np.sort(self.runs)[::-1]
+        habit = _LONGER * max(self.outlived) if len(self.outlived) == _HABIT else 0.0
+        self.bound = max(self.threshold, habit, *self._tails())
+
+    def _tails(self) -> list[float]:
+        """Where the tail beyond the k largest healthy silences reaches the threshold, for several k."""
+        m, ordered = len(self.runs), np.sort(self.runs)[::-1]
+        seen = self.watched - int(self.run_at[0]) + 1 if m else 1
         tails = [_TAIL << j for j in range(16) if _TAIL << j <= m // 2]
-        self.bound = max(
-            self.threshold, *(_extrapolated(ordered, k, math.log(k / seen) + self.threshold) for k in tails)
-        )
+        return [_extrapolated(ordered, k, math.log(k / seen) + self.threshold) for k in tails]
 
     def doubtful(self, tick: int, least: float) -> bool:
         """Whether the silence at a tick of the last update is worth so much already, in nats."""
@@ -148,22 +152,20 @@ class Silence:
         return self.lost is not None or bool(0 <= at < len(self.hot) and self.hot[at] >= least)
 
     def back(self, quiet: int) -> int | None:
-        """The tick at which traffic came back, once that is more than a stray request."""
+        """The tick at which traffic came back, once that is more than a stray request: after the last long silence."""
         share = max(-math.expm1(-self.hazard), 1e-6)
         window = min(max(quiet, math.ceil(4.0 / share)), WINDOWS[-1])
         busy = np.flatnonzero(self.since[-window:])
         if len(busy) < max(_STRAY, 0.5 * share * window):
             return None
-        return self.next - min(window, len(self.since)) + int(busy[0])
+        every = np.flatnonzero(self.since)
+        long = np.flatnonzero(np.diff(every) * self.hazard >= self.bound)
+        return self.next - len(self.since) + int(every[long[-1] + 1 if len(long) else 0])
 
     def resume(self, tick: int) -> None:
         """Traffic is back since this tick: watch again."""
         assert self.lost is not None
-        self.outlived.append((self.hazard * (tick - self.lost), tick - self.lost))
-        if len(self.outlived) >= _TAIL:
-            x, length = zip(*self.outlived, strict=True)
-            self._keep(np.array(x), np.array(length), np.full(len(x), self.watched))
-            self.outlived = []
+        self.outlived = [*self.outlived, self.hazard * (tick - self.lost)][-_HABIT:]
         self.counts = np.append(self.counts, self.since[len(self.since) - (self.next - tick) :])[-WINDOWS[-1] :]
         newest = int(np.flatnonzero(self.counts)[-1])
         self.last = self.next - len(self.counts) + newest

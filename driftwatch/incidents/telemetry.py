@@ -7,6 +7,7 @@ collector that restarts takes everything.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -23,7 +24,7 @@ from driftwatch.incidents.staleness import Stale, Staleness
 from driftwatch.ticks import Ticks
 
 What = Literal["traffic", "requests", "series"]
-DOUBTFUL = np.log(20.0)
+DOUBTFUL = math.log(20.0)
 """Nats from which a silence is told by its own test, and no longer as a change of the request rate."""
 
 
@@ -45,6 +46,8 @@ class Gone:
         Requests per tick before; ticks of the longest usual silence, duration or time between samples.
     evidence
         Nats; 0 for what is a rule.
+    vague
+        Ticks after the onset in which it may as well have stopped, unseen, 19 times in 20.
     names, back
         The metrics that stopped, and those of them that came back.
     """
@@ -60,6 +63,7 @@ class Gone:
     evidence: float = 0.0
     names: tuple[str, ...] = ()
     back: frozenset[str] = frozenset()
+    vague: int = 1
 
 
 @dataclass(slots=True)
@@ -126,7 +130,8 @@ class Telemetry:
 
     def _vanished(self, stream: str, silence: Silence) -> Gone:
         assert silence.lost is not None
-        return Gone("traffic", stream, silence.lost, rate=silence.rate, longest=silence.longest)
+        vague = math.ceil(DOUBTFUL / silence.hazard)
+        return Gone("traffic", stream, silence.lost, rate=silence.rate, longest=silence.longest, vague=vague)
 
     def _hung(self, stream: str, hanging: Hanging) -> Gone:
         assert hanging.lost is not None
@@ -232,12 +237,14 @@ class Telemetry:
             return gone.evidence
         return self.silences[gone.source].evidence(tick - gone.onset + 1)
 
-    def alive(self, outage: Outage, tick: int) -> tuple[bool, bool | None]:
-        """Whether other streams went on meanwhile, and whether metrics did (None where there are none)."""
+    def alive(self, outage: Outage, tick: int) -> tuple[bool | None, bool | None]:
+        """Whether other streams went on meanwhile, and whether metrics did; None where there are none, or none due."""
         names = {gone.source for gone in outage.gone if gone.what == "traffic"}
         end = min([tick, *(gone.ended - 1 for gone in outage.gone if gone.ended is not None)])
         others = any(s.busy(outage.onset, end) for title, s in self.silences.items() if title not in names)
-        return others, self.staleness.heard(outage.onset + round(30.0 / self.width), end)
+        return others if len(self.silences) > 1 else None, self.staleness.heard(
+            outage.onset + round(30.0 / self.width), end
+        )
 
     def forget(self, before: int) -> None:
         """Forget outages that were over before this tick."""
