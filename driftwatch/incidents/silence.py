@@ -206,7 +206,10 @@ def _hazards(counts: Ints, at: Ints) -> Floats:
     for window in WINDOWS:
         low = np.maximum(at + 1 - window, 0)
         n = at + 1 - low
-        empty = n - (busy[at + 1] - busy[low])
+        seen = busy[at + 1] - busy[low]
+        if window == WINDOWS[0]:
+            seen = np.minimum(seen + np.sqrt(seen), n)  # one or two busy ticks say too little to believe them lower
+        empty = n - seen
         found = np.minimum(found, np.log((n + 1) / (empty + 1)))
     return found
 
