@@ -140,7 +140,11 @@ class Staleness:
         for k in np.flatnonzero((self.samples > 0) & ~silent):
             alive[names[k][1]].append(int(self.first[k]))
         near = _REPLACED_S / self.width_s
-        return [int(k) for k in lost if any(abs(first - self.last[k]) <= near for first in alive[names[k][1]])]
+
+        def younger(k: int, first: int) -> bool:
+            return 2 * first > self.first[k] + self.last[k] and abs(first - self.last[k]) <= near
+
+        return [int(k) for k in lost if any(younger(k, first) for first in alive[names[k][1]])]
 
     def _grouped(self, names: list[tuple[str, str]], lost: Ints, usual: Floats) -> list[Stale]:
         by_source: dict[str, list[int]] = defaultdict(list)
