@@ -113,7 +113,7 @@ class Silence:
             return None
         assert self.last is not None
         self.lost, self.since = self.last + 1, requests[end + 1 :]
-        self.counts = self.counts[: int(np.flatnonzero(self.counts)[-1]) + 1]  # the silence is no healthy one
+        self.counts = self.counts[: int(np.flatnonzero(self.counts).max(initial=-1)) + 1]  # the silence is not healthy
         return int(tick[end])
 
     def _take(self, requests: Ints, busy: Ints, lasts: Ints, hazards: Floats, judge: bool) -> None:

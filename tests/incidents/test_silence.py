@@ -134,6 +134,18 @@ def test_memory_and_numbers_stay_sane(counts):
     assert len(silence.counts) <= 2880
 
 
+def test_a_silence_longer_than_what_is_kept():
+    silence = Silence(400.0)
+    counts = np.random.default_rng(0).poisson(0.1, 3000)
+    for k in range(0, 9600, EPOCH):
+        opened = silence.update(np.append(counts, np.zeros(6600, np.int64))[k : k + EPOCH], k, judge=True)
+        silence.learn()
+        if opened is not None:
+            break
+    assert silence.lost == np.flatnonzero(counts)[-1] + 1
+    assert opened - silence.lost > 2880
+
+
 def test_a_pause_that_is_passed_over_counts_as_silence():
     silence = Silence(MONTH)
     for k in range(0, 600, EPOCH):
