@@ -142,7 +142,7 @@ class Staleness:
         near = _REPLACED_S / self.width_s
 
         def younger(k: int, first: int) -> bool:
-            return 2 * first > self.first[k] + self.last[k] and abs(first - self.last[k]) <= near
+            return bool(2 * first > self.first[k] + self.last[k] and abs(first - self.last[k]) <= near)
 
         return [int(k) for k in lost if any(younger(k, first) for first in alive[names[k][1]])]
 
