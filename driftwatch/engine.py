@@ -8,6 +8,7 @@ import numpy as np
 
 from driftwatch.attribution.account import record
 from driftwatch.attribution.history import StreamHistory
+from driftwatch.attribution.losses import lost
 from driftwatch.attribution.rules import configured
 from driftwatch.attribution.scene import Scene
 from driftwatch.baseline import Baseline, StreamBaseline
@@ -15,10 +16,12 @@ from driftwatch.config import Config
 from driftwatch.events.columns import Batch, Markers, Metrics, Requests
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents import Alarm, Incident, Life, join, log_threshold, opened
+from driftwatch.incidents.telemetry import Outage, Telemetry
 from driftwatch.incidents.watch import DOUBT, EPOCH, StreamWatch, margins_of
 from driftwatch.ticks import TickBuilder, Ticks, empty, merge
 from driftwatch.ticks.histograms import HistogramTicks
 from driftwatch.ticks.series import SeriesStore
+from driftwatch.ticks.watermark import Watermark
 
 _LONGEST_DOUBT = 30 * EPOCH  # ticks for which learning waits while something may be changing
 _IDLE = 30 * EPOCH  # of a stretch without any event, the ticks after this many are passed over
@@ -60,6 +63,8 @@ class Engine:
         self.watches: dict[int, StreamWatch] = {}
         self.histories: dict[str, StreamHistory] = {}
         self.lives: list[Life] = []
+        self.telemetry = Telemetry(config, self.threshold)
+        self.measured = Watermark()
         self.next_tick: int | None = None
         self.busy = 0
         self.samples = 0
@@ -71,12 +76,14 @@ class Engine:
         elif isinstance(batch, Metrics):
             self.samples += len(batch)
             self.series.add(batch)
+            self.telemetry.add(batch)
+            self.measured.advance(batch.at[np.isfinite(batch.at)])
             if isinstance(self.builder, HistogramTicks):
                 self.builder.add(batch)
         elif isinstance(batch, Requests) and isinstance(self.builder, TickBuilder):
             self.builder.add(batch)
 
-    def advance(self, *, prompt: bool = True) -> list[Incident]:
+    def advance(self, *, prompt: bool = True, now: float | None = None) -> list[Incident]:
         """Judge every tick that has become final; returns the transitions that this brought.
 
         Parameters
@@ -84,9 +91,14 @@ class Engine:
         prompt
             False to wait until an epoch is whole: the same in the end, for less work (but rows that come after the
             lateness window have longer to be taken).
+        now
+            The time, in seconds since the epoch, where that is known: without it time passes only as events come in,
+            and traffic that stops altogether is noticed when it comes back.
         """
         if not isinstance(self.builder, TickBuilder):
             return []  # histograms are cumulative: they are read to their end
+        if now is not None:
+            self.builder.told(now)
         last = self.builder.final
         if last is not None and not prompt:
             last = (last + 1) // EPOCH * EPOCH - 1
@@ -96,6 +108,8 @@ class Engine:
         """Judge what is left, and look at every open incident once more."""
         if isinstance(self.builder, TickBuilder):
             watermark = self.builder.watermark
+            if np.isfinite(watermark):  # what was measured later shows that time went on
+                watermark = max(watermark, self.measured.value)
             last = int(watermark // self.config.ticks.width_s) if np.isfinite(watermark) else None
             ticks = self.builder.close(last) if last is not None else merge([])
         else:
@@ -103,6 +117,7 @@ class Engine:
             ticks = ticks.between(int(ticks.tick[0]), last) if last is not None and len(ticks) else ticks
         found = self._run(ticks, last) if last is not None else []
         now = (self.next_tick or 0) - 1
+        found += [self._lost(outage, now) for outage in self.telemetry.outages if outage.resolved is None]
         return found + [self._record(life, now) for life in self.lives if life.resolved is None]
 
     def _run(self, ticks: Ticks, last: int) -> list[Incident]:
@@ -145,11 +160,13 @@ class Engine:
             judged = watch.advance(part, first, last) if watch.ticks or len(part) else None
             if judged is not None:
                 self.histories[watch.title].add(judged)
+            self.telemetry.watch(watch.title, part, first, last, judge=watch.baseline.ready)
+        found = [self._lost(outage, tick) for outage, tick in self.telemetry.tell(last)]
         alarms = sorted(
-            (a for w in self.watches.values() for a in w.alarms(self.threshold)),
+            (a for w in self.watches.values() for a in w.alarms(self.threshold) if not self.telemetry.holds(a)),
             key=lambda a: (a.tick, -a.shift.log_e, a.stream, a.signal),
         )
-        return self._tell(alarms, last)
+        return sorted(found + self._tell(alarms, last), key=lambda i: i.updated_at)
 
     def _watch(self, number: int) -> StreamWatch:
         if number not in self.watches:
@@ -209,6 +226,11 @@ class Engine:
                 found.append(self._record(life, last))
                 for stream in {stream for stream, _ in life.alarms}:
                     self._by_title(stream).restart()
+        for outage, tick in self.telemetry.boundary(last, self._quiet):
+            found.append(self._lost(outage, tick))
+            if outage.resolved is not None:
+                for stream in {gone.source for gone in outage.gone} & self.histories.keys():
+                    self._by_title(stream).restart()
         for watch in self.watches.values():
             if watch.baseline.ready:
                 guard = _LONGEST_DOUBT if watch.in_doubt(last) else self.config.learning.guard_ticks
@@ -240,21 +262,27 @@ class Engine:
             (life.earliest, life.recovered if life.recovered is not None else last)
             for life in self.lives
             if any(title == stream and not BY_NAME[signal].workload for title, signal in life.alarms)
-        ]
+        ] + self.telemetry.spans(stream, last)
         recent = [s for s in spans if s[1] >= last - self.config.learning.guard_ticks - EPOCH]
         return (min(s[0] for s in recent), max(s[1] for s in recent)) if recent else None
 
     def _forget(self, before: int) -> None:
         self.lives = [life for life in self.lives if life.resolved is None or life.resolved >= before]
+        self.telemetry.forget(before)
         for history in self.histories.values():
             history.trim(before)
         if not self.keep_series:
             self.series.trim(before)
 
     def _record(self, life: Life, tick: int) -> Incident:
+        return record(life, self._scene(), self.checks, self._again, tick)
+
+    def _lost(self, outage: Outage, tick: int) -> Incident:
+        return lost(outage, self.telemetry, self._scene(), self.checks, tick)
+
+    def _scene(self) -> Scene:
         labels = {w.title: self.builder.streams.where(number) for number, w in self.watches.items()}
-        scene = Scene(self.config, self.histories, labels, self.builder.segments, self.series, self.markers)
-        return record(life, scene, self.checks, self._again, tick)
+        return Scene(self.config, self.histories, labels, self.builder.segments, self.series, self.markers)
 
     def _again(self, alarm: Alarm, tick: int) -> Alarm:
         return self._by_title(alarm.stream).again(alarm, tick)

@@ -70,7 +70,7 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
     findings = [finding, *beside]
     first = max(lead.shift.onset - _REFERENCE_TICKS, _oldest(scene, lead.stream, lead.signal))
     causes = _causes(lead, scene, first, until)
-    health = evaluate(checks, scene.series, first, lead.shift.onset, until, _extra(scene, lead.stream, first, until))
+    health = evaluate(checks, scene.series, first, lead.shift.onset, until, extra_of(scene, lead.stream, first, until))
     life.seq += 1
     return Incident(
         id=life.id,
@@ -90,7 +90,7 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
         silent=silent(health),
         health=health,
         segments=segments_of(scene, lead, first, until),
-        markers=_marks(scene, clock, lead.shift.onset, until),
+        markers=marks_of(scene, clock, lead.shift.onset, until),
         notes=_notes(scene, causes),
         chart=_chart(findings, causes, scene, first, lead, last),
     )
@@ -174,13 +174,14 @@ def _causes(lead: Alarm, scene: Scene, first: int, last: int) -> tuple[Cause, ..
     )
 
 
-def _extra(scene: Scene, stream: str, first: int, last: int) -> dict[str, Floats]:
+def extra_of(scene: Scene, stream: str, first: int, last: int) -> dict[str, Floats]:
     """What the requests themselves say for the health checks."""
     share = scene.histories[stream].signal("error_share", first, last)[1]
     return {"error_share": share}
 
 
-def _marks(scene: Scene, clock: Clock, onset: int, last: int) -> tuple[Mark, ...]:
+def marks_of(scene: Scene, clock: Clock, onset: int, last: int) -> tuple[Mark, ...]:
+    """Markers from shortly before the onset on."""
     return tuple(
         Mark(at=clock.at(onset - _CHART_TICKS + e.at_tick), kind=e.kind, text=e.text)
         for e in scene.events(onset - _CHART_TICKS, last)
@@ -216,6 +217,14 @@ def _chart(
             lines.append(Line(name=label(drawn), unit=drawn.unit, role=drawn.role, value=_thin(drawn.values, step)))
     time = tuple(float(t) * scene.width for t in range(first, last + 1, step))
     return Chart(time=time, lines=tuple(lines))
+
+
+def chart_of(findings: Sequence[Finding], scene: Scene, first: int, onset: int, last: int) -> Chart:
+    """The signals alone, thinned to what a screen can show."""
+    first = max(first, onset - _CHART_TICKS)
+    step = max(1, math.ceil((last - first + 1) / _CHART_POINTS))
+    time = tuple(float(t) * scene.width for t in range(first, last + 1, step))
+    return Chart(time=time, lines=tuple(_signal_line(f, scene, first, last, step) for f in findings))
 
 
 def _signal_line(finding: Finding, scene: Scene, first: int, last: int, step: int) -> Line:

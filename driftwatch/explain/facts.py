@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS
 from driftwatch.events.signals import BY_NAME as SIGNALS
+from driftwatch.explain import losses
 from driftwatch.explain.numbers import between, change, clean, clock, interval, lasting, number, odds, pair, span, utc
 from driftwatch.explain.steps import next_steps
 from driftwatch.explain.story import Advice, Section, Story, Table
@@ -58,6 +59,8 @@ def tell(incident: Incident) -> Story:
 
 def headline(incident: Incident) -> str:
     """What changed and by how much, and where, in at most 120 characters."""
+    if incident.losses:
+        return clean(losses.head(incident), 120)
     stream = f" for {clean(incident.stream, 44)}" if incident.stream else ""
     finding = lead(incident)
     if finding is None:
@@ -131,6 +134,9 @@ def _moved(finding: Finding) -> str:
 
 
 def _what(incident: Incident) -> Iterator[str]:
+    if incident.losses:
+        yield from losses.what(incident)
+        return
     findings = sorted(incident.findings, key=lambda f: _prominence(f, incident), reverse=True)
     for finding in findings[:_MOST]:
         where = "" if finding.stream == incident.stream else f" of {clean(finding.stream, 40)}"
@@ -156,6 +162,9 @@ def _since(incident: Incident) -> Iterator[str]:
 
 
 def _who(incident: Incident) -> Iterator[str]:
+    if incident.losses:
+        yield from losses.who(incident)
+        return
     if not incident.segments:
         yield "no part of the traffic is singled out in this record"
         return
@@ -248,6 +257,9 @@ def _of_tier(incident: Incident, *tiers: str) -> list[Cause]:
 
 def _why(incident: Incident) -> Iterator[str]:
     candidates = _of_tier(incident, "supported", "consistent")
+    if not candidates and incident.losses:
+        yield from losses.why(incident)
+        return
     if not candidates:
         examined = f" ({len(incident.causes)} examined)" if incident.causes else ""
         yield f"unknown: no measured cause explains it{examined}"
@@ -312,7 +324,9 @@ def _excluded(cause: Cause) -> str:
 
 def _sure(incident: Incident) -> Iterator[str]:
     finding = lead(incident)
-    if finding is not None:
+    if incident.losses:
+        yield from losses.sure(incident)
+    elif finding is not None:
         strongest = max(f.evidence for f in incident.findings)
         yield f"that it moved by more than its margin: {odds(strongest)} (e-value of the strongest signal)"
         if finding.requests > 0:

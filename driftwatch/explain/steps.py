@@ -119,6 +119,16 @@ _TELEMETRY = (
     Step("Check that the exporter runs, that it is scraped, and that no upgrade renamed its series"),
     Step("Check that clients still send traffic: silence may be an outage in front of the engine"),
 )
+_SILENT = (
+    Step("Send one request by hand, past the gateway and through it: that tells an outage from an absence of users"),
+    Step("Check that the clients still send, and that the collector of the logs runs"),
+)
+_HUNG = (
+    Step("Send one request by hand and wait for it; look for a stuck engine loop or worker in its log"),
+    Step("Check whether ends are only lost on their way here (a proxy's time limit, a log shipper)"),
+)
+_STALE = (Step("Check that the exporter runs, that it is scraped, and that no upgrade renamed its series"),)
+_LOST = (("traffic", _SILENT), ("requests", _HUNG), ("series", _STALE))
 _IMPROVEMENT = (
     Step("Read some answers: faster or shorter can mean cut, cached, refused or from another model"),
     Step("If it was meant, accept it as the new normal"),
@@ -151,6 +161,9 @@ def next_steps(incident: Incident) -> list[tuple[Cause | None, Step]]:
     list
         At most six steps, each once, with the cause that it is for (None where it is not for one).
     """
+    if incident.losses:
+        lost = {loss.what for loss in incident.losses}
+        return [(None, step) for what, steps in _LOST if what in lost for step in steps]
     if incident.kind in _BY_KIND:
         return [(None, step) for step in _BY_KIND[incident.kind]]
     found: dict[Step, Cause | None] = {}

@@ -116,6 +116,27 @@ class Mark(Record):
     text: str
 
 
+class Loss(Record):
+    """Something that was heard of regularly and is not any more."""
+
+    what: Literal["traffic", "requests", "series"] = Field(
+        description="traffic: a stream completes nothing. requests: they began and do not end. series: metrics stopped."
+    )
+    source: str = Field(description="The stream, or the labels of who exposes the metrics ('metrics': no such labels).")
+    since: datetime = Field(description="When it was missing first.")
+    until: datetime | None = Field(default=None, description="When it came back.")
+    missing: int = Field(
+        description="Requests to be expected meanwhile, requests that did not end, or metrics that stopped."
+    )
+    of: int = Field(default=0, description="Of so many requests that began since, or metrics of the source.")
+    rate: float = Field(default=0.0, description="Requests per second before, for traffic.")
+    longest_s: float = Field(
+        description="The longest healthy silence or usual request, or the time between two samples, in seconds."
+    )
+    names: tuple[str, ...] = Field(default=(), description="Metrics that stopped.")
+    evidence: float = Field(default=0.0, description="log10 of the evidence against a healthy silence; 0 for a rule.")
+
+
 class Incident(Record):
     """What changed, since when, for whom, what stayed green, the likely cause, and how sure that is.
 
@@ -135,6 +156,7 @@ class Incident(Record):
     updated_at: datetime
     resolved_at: datetime | None = None
     findings: tuple[Finding, ...] = Field(description="The leading signal first: causes and segments are about it.")
+    losses: tuple[Loss, ...] = Field(default=(), description="What is not heard of any more, for kind telemetry.")
     causes: tuple[Cause, ...] = ()
     silent: bool = Field(
         default=False, description="True when no infrastructure check newly fired, and at least one is measured."

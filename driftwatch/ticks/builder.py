@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,16 @@ from driftwatch.ticks.watermark import Watermark
 
 _IN_FLIGHT = 65_536  # requests in flight that are remembered
 FINISHES = {"length_share": ("length", "max_tokens"), "abort_share": ("abort", "cancelled", "canceled", "aborted")}
+
+
+@dataclass(frozen=True, slots=True)
+class _Matched:
+    """Of each row: whether it ends a request whose start is known, whether it is such a start, and that start."""
+
+    seen: NDArray[np.bool_]
+    new: NDArray[np.bool_]
+    began: Ints
+    stream: Ints
 
 
 class TickBuilder:
@@ -36,6 +48,7 @@ class TickBuilder:
         self._recent_ids: NDArray[np.uint64] = np.empty(0, np.uint64)
         self._recent_at: Floats = np.empty(0)
         self._in_flight: NDArray[np.uint64] = np.empty(0, np.uint64)
+        self._begun = self._whose = np.empty(0, np.int64)
 
     def add(self, batch: Requests) -> None:
         """Take a batch; rows of ticks that are final already are counted as late and dropped."""
@@ -53,6 +66,10 @@ class TickBuilder:
     def watermark(self) -> float:
         """The newest event time; -inf before the first event."""
         return self.clock.value
+
+    def told(self, now: float) -> None:
+        """Time has passed: nothing that happened before ``now`` is still to come, but for the lateness."""
+        self.clock.value = max(self.clock.value, now)
 
     @property
     def ahead(self) -> int:
@@ -104,7 +121,8 @@ class TickBuilder:
         stream, segment = self.streams.numbers(rows), self.segments.numbers(rows)
         done = ~np.isnan(rows.completed_at)
         self.taken += int(done.sum())
-        flow = self._flow(rows, stream, segment, done, self._seen_in_flight(rows.id_hash, done))
+        matched = self._matched(rows.id_hash, done, self._tick(rows.at), stream)
+        flow = self._flow(rows, stream, segment, done, matched)
         if not done.all():
             rows, stream, segment = rows.take(done), stream[done], segment[done]
         tokens = (rows.prompt_tokens, rows.output_tokens, rows.cached_tokens)
@@ -130,40 +148,54 @@ class TickBuilder:
     def _tick(self, at: Floats) -> Ints:
         return np.floor(at / self.width).astype(np.int64)
 
-    def _seen_in_flight(self, ids: NDArray[np.uint64], done: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Completions of requests whose start was counted when they were in flight: rows are in order of time."""
+    def _matched(self, ids: NDArray[np.uint64], done: NDArray[np.bool_], tick: Ints, stream: Ints) -> _Matched:
+        """Starts that were told of before their end, and the ends that belong to them: rows are in order of time."""
         known = len(self._in_flight)
         every = np.concatenate([self._in_flight, ids])
         flying = np.concatenate([np.ones(known, np.bool_), ~done]) & (every != 0)
-        seen = np.zeros(len(every), np.bool_)
+        began, whose = np.concatenate([self._begun, tick]), np.concatenate([self._whose, stream])
+        new, seen = flying.copy(), np.zeros(len(every), np.bool_)
         if flying.any():
             order = np.argsort(every, kind="stable")
-            again = every[order[1:]] == every[order[:-1]]
-            seen[order[1:]] = again & flying[order[:-1]] & ~flying[order[1:]]
-            newest = order[np.append(~again, True)]
-            self._in_flight = every[np.sort(newest[flying[newest]])][-_IN_FLIGHT:]
-        return seen[known:]
+            again = np.concatenate([[False], every[order[1:]] == every[order[:-1]]])
+            before = np.concatenate([[False], flying[order[:-1]]]) & again
+            new[order] &= ~before  # a start that is told of twice is one
+            seen[order] = before & ~flying[order]
+            origin = np.maximum.accumulate(np.where(before, 0, np.arange(len(order))))
+            began[order], whose[order] = began[order][origin], whose[order][origin]
+            newest = order[np.append(~again[1:], True)]
+            kept = np.sort(newest[flying[newest]])[-_IN_FLIGHT:]
+            self._in_flight, self._begun, self._whose = every[kept], began[kept], whose[kept]
+        return _Matched(seen[known:], new[known:], began[known:], whose[known:])
 
     def _flow(
-        self, rows: Requests, stream: Ints, segment: Ints, done: NDArray[np.bool_], seen: NDArray[np.bool_]
+        self, rows: Requests, stream: Ints, segment: Ints, done: NDArray[np.bool_], matched: _Matched
     ) -> dict[str, Ints]:
         """What began and what ended, each in its own tick."""
-        began = ~np.isnan(rows.started_at)
+        began, ended = ~np.isnan(rows.started_at), done & ~np.isnan(rows.started_at)
         tokens = (np.nan_to_num(rows.prompt_tokens) + np.nan_to_num(rows.output_tokens)).astype(np.int64)
-        ended = began & done  # tokens are held from start to completion, so both ends must be known
-        parts = np.concatenate([np.flatnonzero(began), np.flatnonzero(ended)])
-        n_began, nothing = int(began.sum()), np.zeros(len(parts), np.int64)
-        at_end = np.arange(len(parts)) >= n_began
-        held = tokens[parts] * done[parts]
+        starts, ends, landed = (np.flatnonzero(x) for x in (began, ended, matched.seen))
+        parts = np.concatenate([starts, ends, landed])
+        known, held = self._tick(rows.at), tokens * done  # tokens are held from start to completion: both must be known
+        tick = [self._tick(rows.started_at[starts]), known[ends], matched.began[landed]]
         return {
-            "flow_known": self._tick(rows.at[parts]),
-            "flow_tick": self._tick(np.where(at_end, rows.completed_at[parts], rows.started_at[parts])),
-            "flow_stream": stream[parts],
+            "flow_known": known[parts],
+            "flow_tick": np.concatenate(tick),
+            "flow_stream": np.concatenate([stream[starts], stream[ends], matched.stream[landed]]),
             "flow_segment": segment[parts],
-            "started": np.where(at_end | seen[parts], nothing, 1),
-            "started_tokens": np.where(at_end, nothing, held),
-            "ended_tokens": np.where(at_end, held, nothing),
+            "started": _padded(np.where(matched.seen, 0, 1)[starts], 0, len(parts)),
+            "started_tokens": _padded(held[starts], 0, len(parts)),
+            "ended_tokens": _padded(held[ends], len(starts), len(parts)),
+            "announced": _padded(matched.new[starts].astype(np.int64), 0, len(parts))
+            - _padded(np.ones(len(landed), np.int64), len(starts) + len(ends), len(parts)),
         }
+
+
+def _padded(values: Ints, at: int, n: int) -> Ints:
+    """Values from a position on, among zeros."""
+    found = np.zeros(n, np.int64)
+    found[at : at + len(values)] = values
+    return found
 
 
 def _ordered(rows: Requests) -> Requests:

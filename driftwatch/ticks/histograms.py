@@ -196,6 +196,7 @@ def _ticks(parts: list[tuple[Ints, int, int, Ints, Ints, Ints, Ints]]) -> Ticks:
         started=nothing,
         started_tokens=nothing,
         ended_tokens=nothing,
+        announced=nothing,
     )
     whole = ticks.count > 0  # a bucket that shrank is a scrape that came in pieces
     return replace(ticks, row=ticks.row[whole], code=ticks.code[whole], count=ticks.count[whole])

@@ -45,6 +45,9 @@ class Ticks:
         and the tick in which it happened.
     started, started_tokens, ended_tokens
         Shape (k,): requests that began in the tick, their prompt and output tokens, and the tokens of those that ended.
+    announced
+        Shape (k,): of the requests that began in the tick those that were told of before they ended; less those of them
+        that became known to have ended. So ``started - announced`` are those that ended.
     """
 
     tick: Ints
@@ -64,6 +67,7 @@ class Ticks:
     started: Ints
     started_tokens: Ints
     ended_tokens: Ints
+    announced: Ints
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -100,7 +104,16 @@ class Ticks:
 
 
 _ROWS = ("tick", "stream", "segment", "cell", "requests", "log_tokens", "outcomes")
-_FLOW = ("flow_known", "flow_stream", "flow_segment", "flow_tick", "started", "started_tokens", "ended_tokens")
+_FLOW = (
+    "flow_known",
+    "flow_stream",
+    "flow_segment",
+    "flow_tick",
+    "started",
+    "started_tokens",
+    "ended_tokens",
+    "announced",
+)
 
 _COLUMNS = tuple(f.name for f in fields(Ticks))
 
@@ -153,6 +166,7 @@ def grouped(
     started: Ints,
     started_tokens: Ints,
     ended_tokens: Ints,
+    announced: Ints,
 ) -> Ticks:
     """Sum rows with equal keys, and sort: the canonical form that `Ticks` promises."""
     order, start = in_order(tick, stream, segment, cell)
@@ -179,6 +193,7 @@ def grouped(
         started=_summed(started, by_flow, flow),
         started_tokens=_summed(started_tokens, by_flow, flow),
         ended_tokens=_summed(ended_tokens, by_flow, flow),
+        announced=_summed(announced, by_flow, flow),
     )
 
 

@@ -25,9 +25,30 @@ MINIMAL = Incident.model_validate(
         "findings": [],
     }
 )
+LOST = Incident.model_validate(
+    MINIMAL.model_dump()
+    | {
+        "severity": "warning",
+        "notes": ["other streams went on", "metrics kept coming"],
+        "losses": [
+            {
+                **{"what": "series", "source": "instance=gpu-7:9400", "since": "2026-11-23T12:00:05Z"},
+                **{"missing": 41, "of": 42, "longest_s": 15.0, "names": [f"DCGM_FI_{k}" for k in range(41)]},
+            },
+            {
+                **{"what": "traffic", "source": "model=m", "since": "2026-11-23T12:00:00Z"},
+                **{"missing": 1200, "rate": 20.0, "longest_s": 10.0, "evidence": 9.1},
+            },
+            {
+                **{"what": "requests", "source": "model=m", "since": "2026-11-23T11:59:40Z", "missing": 31, "of": 40},
+                **{"until": "2026-11-23T12:00:50Z", "longest_s": 45.0, "evidence": 8.0},
+            },
+        ],
+    }
+)
 CASES = [
     (name, incident, format, ending)
-    for name, incident in (("full", SAMPLE), ("minimal", MINIMAL))
+    for name, incident in (("full", SAMPLE), ("minimal", MINIMAL), ("lost", LOST))
     for format, ending in (("text", "txt"), ("markdown", "md"), ("html", "html"))
 ]
 

@@ -119,6 +119,23 @@ def test_a_request_in_flight_is_begun_and_not_completed():
     assert ticks.started_tokens.sum() == ticks.ended_tokens.sum() == 0
 
 
+def test_an_end_is_booked_on_the_start_that_was_told_of():
+    start = {"started_at": 11.0, "id": 7}
+    for end in ({"completed_at": 42.0}, {"completed_at": 42.0, "started_at": 17.0}):
+        ticks, _ = collected([batch(start, {**start, "started_at": 26.0}, {**end, "id": 7})])
+        told = {
+            (int(known), int(tick)): int(n)
+            for known, tick, n in zip(ticks.flow_known, ticks.flow_tick, ticks.announced, strict=True)
+            if n
+        }
+        assert told == {(2, 2): 1, (8, 2): -1}
+
+
+def test_without_ids_and_where_the_end_is_known_nothing_is_announced():
+    ticks, _ = collected([batch({"started_at": 11.0}, {"started_at": 4.0, "completed_at": 21.0, "id": 3})])
+    assert not ticks.announced.any()
+
+
 def test_without_a_start_no_tokens_are_held():
     ticks, _ = collected([batch({"completed_at": 11.0, "prompt_tokens": 30})])
     assert ticks.requests.tolist() == [1]

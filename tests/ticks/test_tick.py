@@ -33,6 +33,7 @@ def made(rows, buckets, flow):
         started=column(flow, 4),
         started_tokens=column(flow, 5),
         ended_tokens=column(flow, 6),
+        announced=column(flow, 4),
     )
 
 
@@ -63,7 +64,7 @@ def contents(ticks):
         add(buckets, (*keys[row], code), (count,))
     for k in range(len(ticks.flow_tick)):
         key = (ticks.flow_known[k], ticks.flow_stream[k], ticks.flow_segment[k], ticks.flow_tick[k])
-        add(flow, key, (ticks.started[k], ticks.started_tokens[k], ticks.ended_tokens[k]))
+        add(flow, key, (ticks.started[k], ticks.started_tokens[k], ticks.ended_tokens[k], ticks.announced[k]))
     return rows, buckets, flow
 
 
