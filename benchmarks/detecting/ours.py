@@ -1,21 +1,20 @@
-"""The only file here that knows our detectors: runs of them, as columns of one object, until each has alarmed.
-
-For now a stand-in plays their part: a mixture of Gaussian bets on values standardised by what was learnt.
-"""
+"""The only file here that knows our detectors: runs of them, as columns of one object, until each has alarmed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
+from driftwatch.detectors import Detector, LocationDetector, ProportionDetector
 from driftwatch.incidents.watch import EPOCH
 from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.statistics.normal import normal_quantile
 
 CHUNK = 10 * EPOCH
+KNOWN = 17_280
 GUARD = 30 * EPOCH  # ticks that must have passed before they are learnt from, as in the engine while in doubt
 
 
@@ -77,8 +76,8 @@ def watch(
         detector.update(tick[:learnt], value[:learnt], total[:learnt])
         detector.learn(learnt)
     else:
-        detector.know()
-    thresholds = np.array([detector.threshold(arl) for arl in arls])
+        _know(detector)
+    thresholds = np.log(arls)
     begin = np.full(runs, ticks)
     first, onset, low, high = (np.full((runs, len(arls)), -1) for _ in range(4))
     for start, stop in chunks(learnt, ticks):
@@ -90,6 +89,7 @@ def watch(
         first = np.where(new, start + reached.argmax(0), first)
         for run, k in zip(*np.nonzero(new), strict=True) if onsets else ():
             shift = detector.describe(int(run), int(first[run, k]))
+            assert shift is not None
             onset[run, k], low[run, k], high[run, k] = shift.onset, shift.onset_low, shift.onset_high
         if (first >= 0).all():
             break
@@ -104,70 +104,16 @@ def chunks(start: int, end: int) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def fresh(runs: int, margin: float, *, share: bool = False, seed: int = 0) -> Any:
+def fresh(runs: int, margin: float, *, share: bool = False, seed: int = 0) -> Detector:
     """A detector with one column a run."""
-    return _StandIn(margin, seed + np.arange(runs), share)
+    margins = np.full(runs, margin)
+    if share:
+        return ProportionDetector(margin=margins)
+    return LocationDetector(margin=margins, seeds=(seed * 1_000_003 + np.arange(runs)) << 24)
 
 
-_BETS = np.array([0.25, 0.5, 1.0, 2.0])
-_KEPT = 2_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Shift:
-    onset: int
-    onset_low: int
-    onset_high: int
-
-
-class _StandIn:
-    def __init__(self, margin: float, seeds: Ints, share: bool) -> None:
-        runs = len(seeds)
-        self.margin, self.share = margin, share
-        self.mean, self.sd = np.zeros(runs), np.ones(runs)
-        self.log_r = np.full((2, len(_BETS), runs), -np.inf)
-        self.waiting: list[tuple[Floats, Floats]] = []
-        self.kept = np.empty((0, runs))
-        self.end, self.ready = 0, False
-
-    def know(self) -> None:
-        self.ready = True
-
-    def threshold(self, arl: float) -> float:
-        return float(np.log(arl))
-
-    def learn(self, before: int) -> None:
-        if self.ready:
-            return
-        value, total = (np.concatenate(part) for part in zip(*self.waiting, strict=True))
-        if self.share:
-            self.mean = (value.sum(0) + 0.5) / (total.sum(0) + 1.0)
-            self.sd = np.sqrt(self.mean * (1.0 - self.mean))
-        else:
-            self.mean, self.sd = value.mean(0), value.std(0)
-        self.ready, self.waiting = True, []
-
-    def update(self, tick: Ints, value: Floats, total: Floats) -> Floats:
-        self.end = int(tick[-1]) + 1
-        if not self.ready:
-            self.waiting.append((value, total))
-            return np.full(value.shape, -np.inf)
-        moved = value / total - self.mean if self.share else value - self.mean
-        worth = np.sqrt(total) / self.sd if self.share else 1.0 / self.sd
-        z = np.stack([moved - self.margin, -moved - self.margin]) * worth
-        self.kept = np.concatenate([self.kept, z[0]])[-_KEPT:]
-        factors = _BETS[:, None, None] * z[:, None] - 0.5 * _BETS[:, None, None] ** 2
-        sums = factors.cumsum(2)
-        terms = np.concatenate([np.logaddexp(self.log_r, 0.0)[:, :, None], -sums[:, :, :-1]], axis=2)
-        log_r = np.logaddexp.accumulate(terms, axis=2) + sums
-        self.log_r = log_r[:, :, -1]
-        return np.asarray(np.logaddexp.reduce(log_r, axis=(0, 1)) - np.log(2 * len(_BETS)))
-
-    def describe(self, column: int, tick: int) -> _Shift:
-        begin = self.end - len(self.kept)
-        z = self.kept[: tick + 1 - begin, column]
-        both = np.concatenate([np.outer(sign * z, _BETS) - 0.5 * _BETS**2 for sign in (1, -1)], axis=1)
-        weight = np.logaddexp.reduce(both[::-1].cumsum(0)[::-1], axis=1)
-        mass = np.exp(weight - weight.max()).cumsum()
-        place = np.searchsorted(mass / mass[-1], [0.5, 0.05, 0.95]) + begin
-        return _Shift(*(int(p) for p in place))
+def _know(detector: Detector) -> None:
+    """Let it have learnt from the quantiles of the normal distribution: as good as known."""
+    uniform = np.random.default_rng(0).permutation(np.arange(0.5, KNOWN) / KNOWN)
+    for run in range(detector.series):
+        detector.restore(run, normal_quantile(uniform))
