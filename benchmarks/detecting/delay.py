@@ -78,7 +78,7 @@ def delay(scale: Scale, levels: dict[Case, float]) -> Iterator[dict[str, Any]]:
 def measured(setting: Setting, change: Change, place: int, beside: dict[str, float], scale: Scale) -> Iterator[Delay]:
     """One change at one place, at all run lengths."""
     at, firsts, oracles = setting.learnt + place, [], []
-    for batch, runs in scale.batches(800):
+    for batch, runs in scale.batches(400):
         value = changed(setting, change, at, AFTER, runs, batch)
         seen = watch(value, np.ones_like(value), setting.learnt, setting.margin, ARLS, seed=batch)
         firsts.append(seen.first)

@@ -55,7 +55,7 @@ def onset(scale: Scale) -> Iterator[dict[str, Any]]:
 def estimated(setting: Setting, change: Change, place: int, scale: Scale) -> Iterator[Onset]:
     """One change at one place, at all run lengths."""
     at, parts = setting.learnt + place, []
-    for batch, runs in scale.batches(800):
+    for batch, runs in scale.batches(400):
         value = changed(setting, change, at, AFTER, runs, batch)
         seen = watch(value, np.ones_like(value), setting.learnt, setting.margin, ARLS, onsets=True, seed=batch)
         parts.append((seen.first, seen.onset, seen.low, seen.high))

@@ -71,7 +71,7 @@ def ours(stream: Stream, learnt: int, margin: float, scale: Scale) -> Iterator[K
     """Counts at each run length, all from the same runs."""
     counted = max(learnt, stream.settles)
     firsts, begins = [], []
-    for batch, runs in scale.batches(1_600):
+    for batch, runs in scale.batches(800):
         drawn = _drawn(stream, "promise", learnt, batch, counted + HORIZON, runs)
         seen = watch(drawn.value, drawn.total, learnt, margin, ARLS, share=stream.share, seed=batch)
         firsts.append(seen.first)

@@ -129,7 +129,8 @@ class Memory:
         if not len(rows):
             return None
         side = int(np.argmax(rows["strength"][-1, series]))
-        when = change_time(log_factors[:, side], self.weights)
+        from_the_start = rows["watched"][0, series] == 1
+        when = change_time(log_factors[:, side], self.weights, before=HEAD_START if from_the_start else 0.0)
         tick = rows["tick"]
         return int(tick[when.middle]), int(tick[when.low]), int(tick[when.high])
 

@@ -26,8 +26,7 @@ TAILS = (
 """Bets on tails: (share of healthy values, share expected after a change) from the far end: of a change that one value
 in ten shows; of a scale twice as wide; of a new regime, whose first values are beyond all and later ones among them."""
 BETS = len(SHIFTS) + len(TAILS)
-_WEIGHTS = np.array([7.5, 5.0, 3.0, 2.5, 1.5, 0.3, 0.3, 1.0])
-_CAUTION = 0.95  # the excess is a limit that finite thresholds and coarse ranks do not quite reach
+_WEIGHTS = np.array([7.5, 5.0, 3.0, 3.0, 2.5, 0.2, 0.2, 0.8])
 _EXCESS = 0.583  # a random walk with normal steps of deviation d passes a boundary by about this x d
 _PER_E = 32.0  # cells to a factor of e
 CELLS = 400
@@ -46,7 +45,7 @@ def weights() -> Floats:
     lengths of an optimal method of detecting a change in distribution", Annals of Statistics 15.
     """
     excess = np.exp(_EXCESS * np.array([*SHIFTS, *([0.35] * len(TAILS))]))
-    return np.asarray(_CAUTION * _WEIGHTS / _WEIGHTS.sum() * excess)
+    return np.asarray(_WEIGHTS / _WEIGHTS.sum() * excess)
 
 
 def cell_of(p: Floats, reach: Ints) -> Ints:

@@ -64,13 +64,17 @@ def accumulate(
         with np.errstate(over="ignore", invalid="ignore"):
             found, end = _blockwise(factors[:whole], start, more[:whole])
         if found.max() <= CEILING:
-            early = (found @ weights).swapaxes(0, 1).reshape(whole, -1)
+            early = _mixed(found, weights).swapaxes(0, 1).reshape(whole, -1)
             if whole == n:
                 return early, end
             late, end = accumulate(factors[whole:], end, weights, None if seen is None else seen[whole:])
             return np.concatenate([early, late]), end
     found = _stepwise(factors, start, more)
-    return found @ weights, found[-1].copy() if n else start
+    return _mixed(found, weights), found[-1].copy() if n else start
+
+
+def _mixed(r: Floats, weights: Floats) -> Floats:
+    return np.asarray(np.einsum("...k,k->...", r, weights))  # no matrix product: that may wake a pool of threads
 
 
 def _stepwise(factors: Floats, start: Floats, more: Floats) -> Floats:
@@ -115,7 +119,9 @@ class ChangeTime:
     high: int
 
 
-def change_time(log_factors: Floats, weights: Floats | None = None, level: float = 0.9) -> ChangeTime:
+def change_time(
+    log_factors: Floats, weights: Floats | None = None, level: float = 0.9, before: float = 0.0
+) -> ChangeTime:
     """Where the change began, from the weight that each start has in R.
 
     R_n is a sum over all possible change points of the evidence since; its terms, normalised, are the posterior of the
@@ -129,6 +135,8 @@ def change_time(log_factors: Floats, weights: Floats | None = None, level: float
         Shape (k,): weights of the bets; equal if None.
     level
         Mass of the interval.
+    before
+        R before the first of them: what may have begun earlier counts for the first.
 
     References
     ----------
@@ -142,6 +150,7 @@ def change_time(log_factors: Floats, weights: Floats | None = None, level: float
     since = np.cumsum(np.logaddexp(log_factors[::-1] + math.log(1.0 - _LAPSE), math.log(_LAPSE)), axis=0)[::-1]
     weight = np.logaddexp.reduce(since if weights is None else since + np.log(weights), axis=1)
     mass = np.exp(weight - weight.max())
+    mass[0] *= 1.0 + before
     cumulative = np.cumsum(mass) / mass.sum()
     low = int(np.searchsorted(cumulative, (1 - level) / 2))
     high = int(np.searchsorted(cumulative, 1 - (1 - level) / 2))
