@@ -61,6 +61,10 @@ class Learning(Section):
     min_requests: int = Field(100, ge=20, description="Requests before anything is judged.")
     max_ticks: int = Field(17_280, ge=100, description="Ticks that the baseline is learnt from, at most.")
     guard_ticks: int = Field(24, ge=0, description="The newest ticks that are not learnt from yet.")
+    span_s: float = Field(3600.0, gt=0, description="Length of a span of the slow time scale, in seconds.")
+    anchor_spans: int = Field(
+        168, ge=48, description="Spans that the slow time scale learns from; then what it compares with stays."
+    )
 
 
 class Budget(Section):

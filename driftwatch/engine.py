@@ -16,8 +16,9 @@ from driftwatch.config import Config
 from driftwatch.events.columns import Batch, Markers, Metrics, Requests
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents import Alarm, Incident, Life, join, log_threshold, opened
+from driftwatch.incidents.panel import margins_of
 from driftwatch.incidents.telemetry import Outage, Telemetry
-from driftwatch.incidents.watch import DOUBT, EPOCH, StreamWatch, margins_of
+from driftwatch.incidents.watch import DOUBT, EPOCH, StreamWatch
 from driftwatch.ticks import TickBuilder, Ticks, empty, merge
 from driftwatch.ticks.histograms import HistogramTicks
 from driftwatch.ticks.series import SeriesStore
@@ -183,7 +184,8 @@ class Engine:
         for alarm in alarms:
             found += self._updates(alarm.tick - 1)
             life = join(self.lives, alarm, self._ticks(self.config.incidents.together_s))
-            if life is not None and life.heard(alarm, self.threshold):
+            enough = self._by_title(alarm.stream).enough(alarm.test, self.threshold)
+            if life is not None and life.heard(alarm, enough):
                 continue
             if life is None:
                 life = opened(alarm)

@@ -14,7 +14,7 @@ import numpy as np
 
 from driftwatch.baseline import StreamBaseline
 from driftwatch.config import Config
-from driftwatch.incidents.watch import margins_of
+from driftwatch.incidents.panel import margins_of
 from driftwatch.readers import Quarantine, read_requests
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.robust import huber_fit

@@ -25,6 +25,7 @@ _REFERENCE_TICKS = 720  # healthy ticks that causes are compared with
 _CHART_TICKS = 60  # drawn before the onset
 _CHART_POINTS = 240
 _DRAWN_CAUSES = 4
+_CREPT = "It began before the history that is kept: neither its cause nor who was hit is looked for."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,12 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
     beside = sorted((_finding(a, scene, clock, until) for a in others), key=_weight, reverse=True)
     finding = _finding(lead, scene, clock, until)
     findings = [finding, *beside]
-    first = max(lead.shift.onset - _REFERENCE_TICKS, _oldest(scene, lead.stream, lead.signal))
-    causes = _causes(lead, scene, first, until)
-    health = evaluate(checks, scene.series, first, lead.shift.onset, until, extra_of(scene, lead.stream, first, until))
+    oldest = _oldest(scene, lead.stream, lead.signal)
+    first, kept = max(lead.shift.onset - _REFERENCE_TICKS, oldest), lead.shift.onset > oldest
+    causes = _causes(lead, scene, first, until) if kept else ()
+    health = evaluate(
+        checks, scene.series, first, max(lead.shift.onset, first), until, extra_of(scene, lead.stream, first, until)
+    )
     life.seq += 1
     return Incident(
         id=life.id,
@@ -89,9 +93,9 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
         causes=causes,
         silent=silent(health),
         health=health,
-        segments=segments_of(scene, lead, first, until),
+        segments=segments_of(scene, lead, first, until) if kept else (),
         markers=marks_of(scene, clock, lead.shift.onset, until),
-        notes=_notes(scene, causes),
+        notes=(*_notes(scene, causes), *(() if kept else (_CREPT,))),
         chart=_chart(findings, causes, scene, first, lead, last),
     )
 

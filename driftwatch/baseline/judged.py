@@ -22,12 +22,15 @@ class Observed:
         Shape (n,): requests behind it.
     raw
         Shape (n,): location of the log value itself; for a share, the share.
+    level
+        What the baseline expects of an average workload, which ``value`` is beyond.
     """
 
     tick: Ints
     value: Floats
     total: Floats
     raw: Floats
+    level: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

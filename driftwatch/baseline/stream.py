@@ -242,7 +242,7 @@ class StreamBaseline:
             at = ticks.tick[values.row]
             tick, value, total = by_tick(at, residual, values.count, first, n)
             raw = midmean(at - first, values.value, values.count, n)[tick - first]
-            tracks[signal] = Observed(tick, value, total, raw)
+            tracks[signal] = Observed(tick, value, total, raw, float(model.coefficients[0]))
             if signal in TAILS:
                 row = tick.searchsorted(at)
                 distance = apart(residual, value[row], total[row])

@@ -1,7 +1,17 @@
 """Sequential tests on what the baseline cannot explain: one file a detector, one conformance suite for all."""
 
+from driftwatch.detectors.anchored import AnchoredDetector, median_of, sum_of
 from driftwatch.detectors.location import LocationDetector
 from driftwatch.detectors.proportion import ProportionDetector
 from driftwatch.detectors.protocol import Detector, Recent, Shift
 
-__all__ = ["Detector", "LocationDetector", "ProportionDetector", "Recent", "Shift"]
+__all__ = [
+    "AnchoredDetector",
+    "Detector",
+    "LocationDetector",
+    "ProportionDetector",
+    "Recent",
+    "Shift",
+    "median_of",
+    "sum_of",
+]

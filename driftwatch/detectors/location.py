@@ -41,6 +41,9 @@ class LocationDetector:
         Shape (s,): break ties between ranks.
     capacity
         Values of a series to learn from, at most; the oldest are forgotten.
+    anchored
+        Compare with what was learnt alone, not with what came since: then a slow creep is seen, and what was learnt is
+        taken at the near end of its 95% interval.
 
     References
     ----------
@@ -59,7 +62,8 @@ class LocationDetector:
     (True, 200)
     """
 
-    def __init__(self, *, margin: Floats, seeds: Ints, capacity: int = 17_280) -> None:
+    def __init__(self, *, margin: Floats, seeds: Ints, capacity: int = 17_280, anchored: bool = False) -> None:
+        self.anchored = anchored
         self.margin, self.seeds, self.capacity = margin, seeds.astype(np.uint64), capacity
         self.series = len(margin)
         self.memory = Memory(self.series, weights())
@@ -113,7 +117,8 @@ class LocationDetector:
     def _strength(self, tick: Ints, x: Floats, seen: NDArray[np.bool_] | None) -> tuple[Floats, Ints]:
         """Evidence both ways, and the cells of the table; what was not seen comes last in its series."""
         white = self._whitened(x, seen)
-        p = self.past.rank(white, self.near, uniform_of(self.seeds, tick), seen)
+        tie = uniform_of(self.seeds, tick)
+        p = self.past.compare(white, self.near, tie) if self.anchored else self.past.rank(white, self.near, tie, seen)
         cell = cell_of(p, self.reach)
         factors = self.bets.reshape(-1, BETS).take(cell + self._first_row, axis=0)
         return self.memory.bet(factors, seen), cell
@@ -166,18 +171,19 @@ class LocationDetector:
         self.variance[k] = long_run_variance(bounded)
         fit = self.whitening[k] = Whitening.fit(bounded)
         self.taps[:, k] = fit.taps
-        self.near[k] = self.margin[k] * fit.taps.sum()
-        self.bets[k] = np.exp(fit.worth * allowance(len(learnt)) * table())
+        error = 1.96 * math.sqrt(self.variance[k] / len(learnt)) if self.anchored else 0.0
+        self.near[k] = (self.margin[k] + error) * fit.taps.sum()
+        self.bets[k] = np.exp(fit.worth * (1.0 if self.anchored else allowance(len(learnt))) * table())
         self._recount(k)
 
     def _recount(self, k: int) -> None:
         """Count the past anew: what was learnt, and what waits."""
-        waiting = self.waiting[:, k]
+        waiting = self.waiting[:0, k] if self.anchored else self.waiting[:, k]
         values = np.concatenate([self.learnt[k], waiting[~np.isnan(waiting)]])
         white = np.convolve(values, self.taps[:, k], "valid")
         centre = float(np.median(white))
         self.past.scale(k, centre, max(deviation(white), _FINEST))
-        self.past.count(k, white)
+        self.past.count(k, white, lag=0 if self.anchored else LAG)
         self.reach[k] = reach_of(self.past.total[k : k + 1])[0]
 
     def restore(self, series: int, learnt: Floats) -> None:

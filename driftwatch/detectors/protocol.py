@@ -61,8 +61,11 @@ class Detector(Protocol):
 
     series: int
     """How many series there are."""
-    learnt: list[Floats]
-    """By series, what was learnt from; `restore` takes it back."""
+
+    @property
+    def learnt(self) -> list[Floats]:
+        """By series, what was learnt from; `restore` takes it back."""
+        ...
 
     def ready(self, series: int) -> bool:
         """Whether enough is learnt to judge this one."""

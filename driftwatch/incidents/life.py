@@ -30,12 +30,15 @@ class Alarm:
         When the evidence sufficed.
     shift
         What moved, as seen then.
+    test
+        Name of the test: that of the signal, or another on the slow time scale.
     """
 
     stream: str
     signal: str
     tick: int
     shift: Shift
+    test: str
 
 
 @dataclass(slots=True)

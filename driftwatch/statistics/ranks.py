@@ -81,12 +81,25 @@ class Past:
         """Bins of values, shape (n, s)."""
         return np.minimum(np.maximum((x - self.low) / self.step, 0.0), BINS - 1.0).astype(np.int64)
 
-    def count(self, series: int, x: Floats) -> None:
-        """Count these values of one series in, at least `LAG` of them; the newest wait."""
+    def count(self, series: int, x: Floats, *, lag: int = LAG) -> None:
+        """Count these values of one series in, at least `LAG` of them; the newest wait, unless there is no lag."""
         place = (x - self.low[series]) / self.step[series]
         position = np.minimum(np.maximum(place, 0.0), BINS - 1.0).astype(np.int64)
-        self.below[series, 1:] = np.bincount(position[:-LAG], minlength=BINS).cumsum()
+        self.below[series, 1:] = np.bincount(position[: len(x) - lag], minlength=BINS).cumsum()
         self.newest[:, series] = position[-LAG:]
+
+    def compare(self, x: Floats, margin: Floats, tie: Floats) -> Floats:
+        """P-values of values among what was counted; they are not counted in themselves.
+
+        The same past is used again and again, so its own error does not average out: each p-value is enlarged by the
+        standard error of its rank. Shapes are those of `rank`.
+        """
+        series = np.arange(len(self.step))
+        above, beneath = self.bins(x - margin), self.bins(x + margin)
+        up = _share(self.total - self.below[series, above + 1], self.total - self.below[series, above], tie)
+        down = _share(self.below[series, beneath], self.below[series, beneath + 1], 1.0 - tie)
+        beyond = np.stack([up, down], axis=-1)
+        return np.asarray(np.minimum((beyond + np.sqrt(beyond + 1.0)) / (self.total + 1)[:, None], 1.0 - 1e-9))
 
     def rank(self, x: Floats, margin: Floats, tie: Floats, seen: NDArray[np.bool_] | None = None) -> Floats:
         """P-values of values among those that came a lag before them; then they are counted in themselves.

@@ -4,7 +4,8 @@ import numpy as np
 
 from driftwatch.baseline import StreamBaseline
 from driftwatch.config import Config, Learning
-from driftwatch.incidents.watch import EPOCH, margins_of
+from driftwatch.incidents.panel import margins_of
+from driftwatch.incidents.watch import EPOCH
 from driftwatch.ticks import TickBuilder
 from tests.traffic import START
 

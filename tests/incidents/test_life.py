@@ -13,7 +13,7 @@ from driftwatch.incidents.life import FIRST_UPDATE, kind_of, severity_of
 
 def alarm(stream="a", signal="ttft", onset=100, size=0.5, tick=None, log_e=20.0, low=None):
     shift = Shift(onset, onset if low is None else low, onset + 2, size, 0.05, 0.0, log_e, 50, log_e - 5.0)
-    return Alarm(stream, signal, onset + 12 if tick is None else tick, shift)
+    return Alarm(stream, signal, onset + 12 if tick is None else tick, shift, signal)
 
 
 @pytest.mark.parametrize(

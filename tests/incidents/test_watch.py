@@ -9,7 +9,8 @@ from driftwatch.config import Config
 from driftwatch.detectors import LocationDetector, ProportionDetector
 from driftwatch.events.signals import SIGNALS
 from driftwatch.incidents import log_threshold
-from driftwatch.incidents.watch import EPOCH, StreamWatch, detectors_for, margins_of
+from driftwatch.incidents.panel import margins_of, panels_of, tests_of
+from driftwatch.incidents.watch import EPOCH, StreamWatch
 from driftwatch.ticks import TickBuilder
 from tests.traffic import START, traffic
 
@@ -52,17 +53,27 @@ def test_margins_are_ratios_in_log_units_and_differences_of_shares():
 def test_each_signal_has_a_column_in_the_detector_of_its_shape_and_a_seed_of_its_own():
     seeds = set()
     for stream in ("a", "b"):
-        places = detectors_for(Config.parse({"learning": {"max_ticks": 100}, "margins": {"itl": 0.2}}), stream)
-        assert len({(id(p.detector), p.column) for p in places.values()}) == len(SIGNALS)
+        config = Config.parse({"learning": {"max_ticks": 100}, "margins": {"itl": 0.2}})
+        tests = tests_of(panels_of(config, stream))
+        assert len({(id(t.detector), t.column) for t in tests.values()}) == len(tests)
         for signal in SIGNALS:
-            detector, column = places[signal.name].detector, places[signal.name].column
+            detector, column = tests[signal.name].detector, tests[signal.name].column
             assert isinstance(detector, ProportionDetector if signal.shape == "share" else LocationDetector)
             assert detector.capacity == 100
             if isinstance(detector, LocationDetector):
-                assert detector.seeds[column] == detectors_for(Config(), stream)[signal.name].detector.seeds[column]
+                again = tests_of(panels_of(Config(), stream))[signal.name].detector
+                assert detector.seeds[column] == again.seeds[column]
                 seeds.add(int(detector.seeds[column]))
-        assert places["itl"].detector.margin[places["itl"].column] == pytest.approx(math.log(1.2))
+        assert tests["itl"].detector.margin[tests["itl"].column] == pytest.approx(math.log(1.2))
     assert len(seeds) == 2 * sum(s.shape != "share" for s in SIGNALS)
+
+
+def test_what_users_do_may_creep_and_what_the_service_does_to_them_may_not():
+    tests = tests_of(panels_of(Config(), "a"))
+    slow = {t.signal for t in tests.values() if t.panel.slow}
+    assert {"ttft", "itl", "latency", "output_length", "length_share", "error_share"} <= slow
+    assert not slow & {"traffic", "prompt_length", "novel_share"}
+    assert {t.panel.span for t in tests.values()} == {1, 720}
 
 
 def test_it_learns_first_and_says_how_far_it_is():
@@ -75,14 +86,15 @@ def test_it_learns_first_and_says_how_far_it_is():
     assert watch.refused == ()
     assert (watch.ticks, watch.learnt_ticks) == (LEARN, LEARN)
     assert watch.requests == (traffic(0).at < START + 5.0 * LEARN).sum()
-    assert all(p.detector.ready(p.column) for p in watch.places.values())
+    assert all(test.ready for test in watch.tests.values() if not test.panel.slow)
+    assert not any(test.ready for test in watch.tests.values() if test.panel.slow)
 
 
 def test_what_is_not_measured_is_said():
     requests = traffic(1)
     watch, _ = watching(replace(requests, itl=np.full(len(requests), np.nan)))
     assert watch.refused == ("inter-token latency: not measured",)
-    assert not watch.places["itl"].detector.ready(watch.places["itl"].column)
+    assert not watch.tests["itl"].ready
 
 
 def test_a_slow_engine_raises_alarms_of_what_users_feel_and_of_nothing_else():
@@ -118,7 +130,7 @@ def test_a_move_within_the_margin_is_no_alarm():
     assert alarms == {}
     beyond = set()
     for tick in range(FIRST + LEARN, FIRST + 900, 5):
-        shift = watch.places["itl"].detector.describe(watch.places["itl"].column, tick)
+        shift = watch.tests["itl"].detector.describe(watch.tests["itl"].column, tick)
         beyond.add(abs(shift.size) - 1.28 * shift.error > math.log(1.1))
         assert (watch.look("itl", tick) is not None) == (abs(shift.size) - 1.28 * shift.error > math.log(1.1))
     assert beyond == {True, False}
@@ -149,9 +161,7 @@ def test_half_better_is_not_recovered():
     watch, rest = watching(bad)
     _, alarms = advanced(watch, rest, LEARN, LEARN + 59)
     advanced(watch, ticks_of(better).between(FIRST + LEARN + 60, FIRST + 10**6), LEARN + 60, LEARN + 159)
-    size = (
-        watch.places["itl"].detector.recent(watch.places["itl"].column, FIRST + LEARN + 100, FIRST + LEARN + 159).size
-    )
+    size = watch.tests["itl"].detector.recent(watch.tests["itl"].column, FIRST + LEARN + 100, FIRST + LEARN + 159).size
     assert size < 0.5 * alarms["itl"].shift.size
     assert not watch.recovered(alarms["itl"], 60, FIRST + LEARN + 159)
 

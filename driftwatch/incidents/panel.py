@@ -1,0 +1,141 @@
+"""The tests of one stream: which detector watches which signal, on which time scale."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from driftwatch.baseline import Judged
+from driftwatch.config import Config
+from driftwatch.detectors import AnchoredDetector, Detector, LocationDetector, ProportionDetector, median_of, sum_of
+from driftwatch.events.signals import SIGNALS
+from driftwatch.statistics.buckets import Floats, Ints
+
+LOCATIONS = tuple(s.name for s in SIGNALS if s.shape != "share")
+SHARES = tuple(s.name for s in SIGNALS if s.shape == "share")
+SLOW_LOCATIONS = tuple(s.name for s in SIGNALS if s.shape != "share" and not s.workload)
+"""Signals that may creep: what users do may change slowly, and that is no harm."""
+SLOW_SHARES = tuple(s.name for s in SIGNALS if s.shape == "share" and not s.workload and s.tail_of is None)
+TESTS = len(LOCATIONS) + len(SHARES) + len(SLOW_LOCATIONS) + len(SLOW_SHARES)
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One detector and the signals in its columns.
+
+    Parameters
+    ----------
+    detector
+        Watches them all.
+    signals
+        In the order of the columns.
+    span
+        Ticks that it judges at once: 1, or a span of the slow time scale.
+    """
+
+    detector: Detector
+    signals: tuple[str, ...]
+    span: int = 1
+
+    @property
+    def slow(self) -> bool:
+        """Whether it watches whole spans."""
+        return self.span > 1
+
+    def rows(self, judged: Judged) -> tuple[Ints, Floats, Floats]:
+        """Its signals side by side: ticks, and values and totals of shape (n, series); NaN where there is none."""
+        seen = {k: judged.tracks[name] for k, name in enumerate(self.signals) if name in judged.tracks}
+        tick = np.unique(np.concatenate([np.empty(0, np.int64), *(track.tick for track in seen.values())]))
+        value, total = np.full((len(tick), len(self.signals)), np.nan), np.zeros((len(tick), len(self.signals)))
+        for k, track in seen.items():
+            at = np.searchsorted(tick, track.tick)
+            # a baseline that goes on learning moves what it expects: on the slow scale that is part of the move
+            value[at, k], total[at, k] = track.value + (track.level if self.slow else 0.0), track.total
+        return tick, value, total
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One signal on one time scale.
+
+    Parameters
+    ----------
+    signal
+        Its name.
+    panel
+        Where it is watched.
+    column
+        Of the panel's detector.
+    """
+
+    signal: str
+    panel: Panel
+    column: int
+
+    @property
+    def name(self) -> str:
+        """As in saved baselines."""
+        return f"slow.{self.signal}" if self.panel.slow else self.signal
+
+    @property
+    def detector(self) -> Detector:
+        """What watches it."""
+        return self.panel.detector
+
+    @property
+    def ready(self) -> bool:
+        """Whether enough is learnt to judge it."""
+        return self.detector.ready(self.column)
+
+
+def margins_of(config: Config) -> dict[str, float]:
+    """Indifference margins as the detectors use them: log units for ratios, differences for shares.
+
+    Examples
+    --------
+    >>> round(margins_of(Config())["ttft"], 4), margins_of(Config())["error_share"]
+    (0.0953, 0.01)
+    """
+    given = config.margins.model_dump()
+    return {s.name: given[s.name] if s.shape == "share" else math.log1p(given[s.name]) for s in SIGNALS}
+
+
+def panels_of(config: Config, stream: str) -> tuple[Panel, ...]:
+    """The detectors of one stream; their seeds depend on its name and nothing else."""
+    span = max(2, round(config.learning.span_s / config.ticks.width_s))
+    return tuple(_fast(config, stream)) + tuple(_slow(config, stream, span))
+
+
+def _fast(config: Config, stream: str) -> Iterator[Panel]:
+    capacity = config.learning.max_ticks
+    margin = _margins(config, LOCATIONS)
+    yield Panel(LocationDetector(margin=margin, seeds=_seeds(stream, LOCATIONS), capacity=capacity), LOCATIONS)
+    yield Panel(ProportionDetector(margin=_margins(config, SHARES), capacity=capacity), SHARES)
+
+
+def _slow(config: Config, stream: str, span: int) -> Iterator[Panel]:
+    enough = config.learning.anchor_spans
+    margin, seeds = _margins(config, SLOW_LOCATIONS), _seeds(f"{stream}|slow", SLOW_LOCATIONS)
+    location = LocationDetector(margin=margin, seeds=seeds, anchored=True)
+    yield Panel(AnchoredDetector(location, span=span, fold=median_of, enough=enough), SLOW_LOCATIONS, span)
+    share = ProportionDetector(margin=_margins(config, SLOW_SHARES))
+    yield Panel(AnchoredDetector(share, span=span, fold=sum_of, enough=enough), SLOW_SHARES, span)
+
+
+def tests_of(panels: Sequence[Panel]) -> Mapping[str, Test]:
+    """All tests by name."""
+    every = (Test(signal, panel, k) for panel in panels for k, signal in enumerate(panel.signals))
+    return {test.name: test for test in every}
+
+
+def _margins(config: Config, signals: Sequence[str]) -> Floats:
+    margins = margins_of(config)
+    return np.array([margins[name] for name in signals])
+
+
+def _seeds(stream: str, signals: Sequence[str]) -> Ints:
+    return np.array([zlib.crc32(f"{stream}|{name}".encode()) << 20 for name in signals])
