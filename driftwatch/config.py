@@ -59,6 +59,12 @@ class Learning(Section):
 
     min_ticks: int = Field(48, ge=20, description="Ticks with requests before anything is judged.")
     min_requests: int = Field(100, ge=20, description="Requests before anything is judged.")
+    min_effective: float = Field(
+        12.0,
+        ge=0,
+        description="Independent ticks that the warm-up must be worth, for neighbouring ticks resemble each other.",
+    )
+    max_wait_ticks: int = Field(720, ge=20, description="A warm-up this long is ended, however little it is worth.")
     max_ticks: int = Field(17_280, ge=100, description="Ticks that the baseline is learnt from, at most.")
     guard_ticks: int = Field(24, ge=0, description="The newest ticks that are not learnt from yet.")
     span_s: float = Field(3600.0, gt=0, description="Length of a span of the slow time scale, in seconds.")

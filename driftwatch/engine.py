@@ -244,9 +244,12 @@ class Engine:
 
     def learnt(self) -> Baseline:
         """What was learnt of each stream, everything seen taken as healthy."""
+        now = self.next_tick or 0
         for watch in self.watches.values():
-            if watch.baseline.ready and self.next_tick is not None:
-                watch.learn(self.next_tick, None)
+            if not watch.baseline.ready:
+                watch.start(now - 1, patient=False)
+            if watch.baseline.ready:
+                watch.learn(now, None)
         streams = {w.title: w.arrays() for w in self.watches.values() if w.baseline.ready}
         return Baseline(streams, self.config.digest())
 

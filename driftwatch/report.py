@@ -18,6 +18,7 @@ from driftwatch.explain.facts import lead, sentences
 from driftwatch.explain.numbers import clean, clock, lasting, utc
 from driftwatch.explain.story import Section, Table
 from driftwatch.incidents.models import Incident, Record
+from driftwatch.statistics.whitening import PROMISED
 
 _MOST = 20  # rows of a table in words; all of them are in the JSON
 
@@ -29,6 +30,7 @@ class StreamState(Record):
     requests: int = 0
     ticks: int = Field(default=0, description="Ticks that had requests.")
     learnt_ticks: int = Field(default=0, description="Ticks that the baseline is learnt from.")
+    effective_ticks: float = Field(default=0.0, description="Independent ticks that these are worth.")
     state: Literal["learning", "watching"] = "learning"
     refused: tuple[str, ...] = Field(default=(), description="What is not judged, and why.")
     notes: tuple[str, ...] = ()
@@ -187,6 +189,12 @@ class Report(Record):
         for stream in self.streams[:_MOST]:
             if stream.state == "learning":
                 yield f"on {clean(stream.name)}: still learning, {stream.learnt_ticks:,} ticks so far"
+            elif stream.effective_ticks < PROMISED:
+                yield (
+                    f"on {clean(stream.name)}: the baseline is young; its {stream.learnt_ticks:,} ticks are worth "
+                    f"{stream.effective_ticks:.0f} independent ones, and the promise about false alarms holds from "
+                    f"{PROMISED:.0f}"
+                )
             yield from (
                 f"on {clean(stream.name)}: {clean(what, 200)}" for what in (*stream.refused, *stream.notes)[:_MOST]
             )
@@ -199,9 +207,10 @@ class Report(Record):
 
     def _stream_table(self) -> Table | None:
         rows = [
-            (clean(s.name), s.state, f"{s.requests:,}", f"{s.ticks:,}", f"{s.learnt_ticks:,}") for s in self.streams
+            (clean(s.name), s.state, *(f"{n:,.0f}" for n in (s.requests, s.ticks, s.learnt_ticks, s.effective_ticks)))
+            for s in self.streams
         ]
-        header = ("stream", "state", "requests", "ticks", "learnt from")
+        header = ("stream", "state", "requests", "ticks", "learnt from", "worth")
         return Table("Streams", header, tuple(rows[:_MOST])) if rows else None
 
     def _quarantine_table(self) -> Table | None:

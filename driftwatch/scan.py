@@ -152,6 +152,7 @@ class _Reading:
                     requests=watch.requests,
                     ticks=watch.ticks,
                     learnt_ticks=watch.learnt_ticks,
+                    effective_ticks=round(watch.effective, 1),
                     state="watching" if watch.baseline.ready else "learning",
                     refused=watch.refused,
                     notes=tuple(watch.baseline.notes),

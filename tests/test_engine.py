@@ -273,3 +273,22 @@ def test_more_streams_than_allowed_are_judged_together() -> None:
     engine.finish()
     assert sorted(w.title for w in engine.watches.values()) == ["model=m0", "model=m1", "model=m2", "other"]
     assert sum(w.requests for w in engine.watches.values()) == len(many)
+
+
+@pytest.mark.parametrize(("learnt", "young"), [(140, True), (900, False)])
+def test_an_incident_says_that_its_baseline_is_young(learnt: int, young: bool) -> None:
+    stream = traffic(1, ticks=learnt + 40, slower=3.0, since=learnt)
+    told = [note for note in run([stream])[-1].notes if "the baseline is young: it is worth" in note]
+    assert len(told) == young
+    assert all(note.endswith("the promise about false alarms holds from 100") for note in told)
+
+
+def test_a_log_that_ends_before_enough_is_learnt_is_learnt_all_the_same_by_fit() -> None:
+    engine = Engine(Config.parse({"learning": {"min_effective": 1000.0}}))
+    engine.add(traffic(1, ticks=200))
+    engine.advance()
+    engine.finish()
+    watch = next(iter(engine.watches.values()))
+    assert not watch.baseline.ready
+    assert engine.learnt().streams.keys() == {"model=m"}
+    assert any("learning.min_effective is 1000" in note for note in watch.baseline.notes)

@@ -48,6 +48,15 @@ def test_without_an_incident_it_says_what_was_watched_and_what_was_not():
         assert fact in words
 
 
+def test_a_young_baseline_says_what_it_is_worth():
+    young = StreamState(name="a", learnt_ticks=96, effective_ticks=31.4, state="watching")
+    words = " ".join(str(Report(streams=(young,))).split())
+    assert "its 96 ticks are worth 31 independent ones, and the promise about false alarms holds from 100" in words
+    old = young.model_copy(update={"effective_ticks": 100.0})
+    assert "young" not in str(Report(streams=(old,)))
+    assert "young" not in str(Report(streams=(young.model_copy(update={"state": "learning"}),)))
+
+
 def test_nothing_learnt_is_not_called_healthy():
     assert "nothing is judged yet" in str(Report())
     assert "nothing is judged yet" in str(Report(streams=(StreamState(name="a"),)))

@@ -20,6 +20,7 @@ from driftwatch.events.signals import BY_NAME, Signal
 from driftwatch.incidents.life import Alarm, Life, severity_of
 from driftwatch.incidents.models import Cause, Chart, Finding, Incident, Line, Mark, Severity
 from driftwatch.statistics.buckets import Floats
+from driftwatch.statistics.whitening import PROMISED
 
 _REFERENCE_TICKS = 720  # healthy ticks that causes are compared with
 _CHART_TICKS = 60  # drawn before the onset
@@ -95,7 +96,7 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
         health=health,
         segments=segments_of(scene, lead, first, until) if kept else (),
         markers=marks_of(scene, clock, lead.shift.onset, until),
-        notes=(*_notes(scene, causes), *(() if kept else (_CREPT,))),
+        notes=(*_notes(scene, causes, lead), *(() if kept else (_CREPT,))),
         chart=_chart(findings, causes, scene, first, lead, last),
     )
 
@@ -192,7 +193,7 @@ def marks_of(scene: Scene, clock: Clock, onset: int, last: int) -> tuple[Mark, .
     )
 
 
-def _notes(scene: Scene, causes: Sequence[Cause]) -> tuple[str, ...]:
+def _notes(scene: Scene, causes: Sequence[Cause], lead: Alarm) -> tuple[str, ...]:
     measured = {series.name for series in scene.series.ids()}
     notes = []
     if not measured & {"kv_cache_usage", "preemptions"}:
@@ -201,6 +202,11 @@ def _notes(scene: Scene, causes: Sequence[Cause]) -> tuple[str, ...]:
         )
     if not any(c.tier == "supported" for c in causes):
         notes.append("no cause passed its tests: what is named is consistent with the change, no more")
+    if lead.effective < PROMISED:
+        notes.append(
+            f"the baseline is young: it is worth {lead.effective:.0f} independent ticks; "
+            f"the promise about false alarms holds from {PROMISED:.0f}"
+        )
     return tuple(notes)
 
 

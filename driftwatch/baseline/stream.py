@@ -12,7 +12,7 @@ from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, wor
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.shares import Shares
 from driftwatch.baseline.tails import apart
-from driftwatch.baseline.warmup import find_step, outages
+from driftwatch.baseline.warmup import find_step, independent, outages
 from driftwatch.baseline.workload import CONDITIONAL, Measured, WorkloadModel, by_tick, measured
 from driftwatch.config import Learning
 from driftwatch.events.signals import BY_NAME, TAILS
@@ -74,6 +74,7 @@ class StreamBaseline:
     down: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     pending: list[_Pending] = field(default_factory=list)
     counts: Floats = field(default_factory=lambda: np.empty(0))
+    worth: float = np.inf
     learnt: float = 0.0
     solved: float = 0.0
     notes: list[str] = field(default_factory=list)
@@ -109,13 +110,15 @@ class StreamBaseline:
     @property
     def progress(self) -> float:
         """How far the learning is, 0 to 1."""
-        return 1.0 if self.ready else self._enough(self.warmup)
+        if self.ready:
+            return 1.0
+        worth = self.worth / max(self.settings.min_effective, 1e-9)
+        return min(self._enough(self.warmup), max(worth, _length(self.warmup) / self.settings.max_wait_ticks))
 
     def _enough(self, parts: Sequence[Ticks]) -> float:
         """How much these ticks are of what is needed, 0 to 1."""
-        ticks = len(np.unique(np.concatenate([t.tick for t in parts]))) if parts else 0
         requests = sum(int(t.requests.sum()) for t in parts)
-        return min(1.0, ticks / self.settings.min_ticks, requests / self.settings.min_requests)
+        return min(1.0, _length(parts) / self.settings.min_ticks, requests / self.settings.min_requests)
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -132,14 +135,21 @@ class StreamBaseline:
             self.warmup_first = int(ticks.tick[0]) if len(ticks) else first
         self.warmup.append(ticks)
 
-    def start(self, last: int) -> Judged | None:
+    def start(self, last: int, *, patient: bool = True) -> Judged | None:
         """End the warm-up at this tick if enough was seen: fit, and judge the warm-up itself.
+
+        Parameters
+        ----------
+        last
+            The newest tick.
+        patient
+            False if nothing more will come: ticks that are worth little must do then.
 
         Returns
         -------
         The judged warm-up, for the detectors to learn from; None if it goes on.
         """
-        if self.progress < 1.0 or self.warmup_first is None:
+        if self._enough(self.warmup) < 1.0 or self.warmup_first is None:
             return None
         first = self.warmup_first
         ticks = self._without_outages(merge(self.warmup), first, last)
@@ -152,6 +162,15 @@ class StreamBaseline:
         if changed is not None and changed > first:
             self._begin_again(ticks.between(changed, last), changed)
             return None
+        self.worth = _worth(judged)
+        if self.worth < self.settings.min_effective:
+            if patient and _length(self.warmup) < self.settings.max_wait_ticks:
+                self._begin_again(ticks, first, self.worth)
+                return None
+            self.notes.append(
+                f"warm-up: its {_length(self.warmup)} ticks are worth only {self.worth:.0f} independent ones "
+                f"(learning.min_effective is {self.settings.min_effective:g}), so what they say is less certain"
+            )
         self.warmup = []
         self._absorb_all()
         if len(self.down):
@@ -186,7 +205,8 @@ class StreamBaseline:
         )
         return tick
 
-    def _begin_again(self, ticks: Ticks, first: int) -> None:
+    def _begin_again(self, ticks: Ticks, first: int, worth: float = np.inf) -> None:
+        self.worth = worth
         self.models, self.seen, self.shares = {}, Seen.nothing(), Shares.nothing()
         self.pending, self.counts = [], np.empty(0)
         self.learnt = self.solved = 0.0
@@ -322,6 +342,17 @@ def _stray(model: WorkloadModel, ticks: Ticks, design: Floats, values: Measured)
     tick, middle, total = by_tick(at, residual, values.count, int(at[0]), int(at[-1] - at[0]) + 1)
     row = tick.searchsorted(at)
     model.tail.learn(apart(residual, middle[row], total[row]), values.count)
+
+
+def _worth(judged: Judged) -> float:
+    """Independent ticks of the signal that has the fewest; infinite where none of them is measured."""
+    tracks = [judged.tracks[signal] for signal in _STEP_SIGNALS if signal in judged.tracks]
+    return min((independent(track.value) for track in tracks), default=np.inf)
+
+
+def _length(parts: Sequence[Ticks]) -> int:
+    """Ticks with requests."""
+    return len(np.unique(np.concatenate([t.tick for t in parts]))) if parts else 0
 
 
 def _joined(parts: Sequence[_Pending]) -> _Pending:

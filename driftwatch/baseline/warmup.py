@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.statistics.buckets import Floats, Ints
-from driftwatch.statistics.whitening import long_run_variance
+from driftwatch.statistics.whitening import LONGEST, Whitening, long_run_variance, winsorised
 
 _P_VALUE = 0.001
 _EDGE = 8  # ticks at either end where a step cannot be told from noise
@@ -65,6 +65,25 @@ def find_step(tick: Ints, value: Floats, margin: float) -> Step | None:
     if p_value > _P_VALUE or abs(size) < max(2.0 * margin, 3.0 * float(around.std())):
         return None
     return Step(int(tick[split]), size, p_value)
+
+
+def independent(value: Floats) -> float:
+    """How many independent ticks a signal's warm-up is worth: ticks that resemble their neighbours tell less.
+
+    Parameters
+    ----------
+    value
+        Shape (n,): the signal's location by tick.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=480)
+    >>> independent(noise) > 400, independent(np.repeat(noise[:120], 4)) < 80
+    (True, True)
+    """
+    if len(value) < 4 * LONGEST:  # too few to tell
+        return float(len(value))
+    return float(Whitening.fit(winsorised(value - np.median(value))).effective * len(value))
 
 
 def outages(requests: Floats, failed: Floats) -> NDArray[np.bool_]:

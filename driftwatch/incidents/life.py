@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -32,6 +33,8 @@ class Alarm:
         What moved, as seen then.
     test
         Name of the test: that of the signal, or another on the slow time scale.
+    effective
+        How many independent ticks its test had learnt from.
     """
 
     stream: str
@@ -39,6 +42,7 @@ class Alarm:
     tick: int
     shift: Shift
     test: str
+    effective: float = math.inf
 
 
 @dataclass(slots=True)

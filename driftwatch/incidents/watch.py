@@ -72,9 +72,15 @@ class StreamWatch:
             for column, signal in enumerate(panel.signals):
                 self.hot[Test(signal, panel, column).name] = (tick, log_e[:, column])
 
-    def start(self, last: int) -> Judged | None:
+    @property
+    def effective(self) -> float:
+        """How many independent ticks were learnt from: those of the service's signal that learnt from the fewest."""
+        durations = (t for t in self.tests.values() if BY_NAME[t.signal].shape == "duration" and not t.panel.slow)
+        return min((t.detector.effective(t.column) for t in durations if t.ready), default=0.0)
+
+    def start(self, last: int, *, patient: bool = True) -> Judged | None:
         """End the warm-up if enough was seen; the judged warm-up is what the detectors learn from."""
-        judged = self.baseline.start(last)
+        judged = self.baseline.start(last, patient=patient)
         if judged is None:
             return None
         self._update(judged)
@@ -103,7 +109,7 @@ class StreamWatch:
             return None
         if test.panel.slow and test.signal in SLOW_LOCATIONS:
             shift = replace(shift, reference=0.0)  # what is kept of the signal is less what the baseline expects
-        return Alarm(self.title, test.signal, tick, shift, name)
+        return Alarm(self.title, test.signal, tick, shift, name, test.detector.effective(test.column))
 
     def again(self, alarm: Alarm, tick: int) -> Alarm:
         """An alarm with what has come until this tick."""

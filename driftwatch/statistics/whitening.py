@@ -20,6 +20,7 @@ _UNSEEN = 8.0  # independent values that a past must have before half of its evi
 _CLEAR = 6.0  # twice the gain in likelihood below which a memory is taken for chance (one time in twenty)
 _BLOCKS = 4  # fewer means say nothing about their variance
 _ONE_IN_TWENTY = 1.645
+_STILL = 1e-18  # variance of a series that does not move but for rounding
 _PRIOR = 0.02  # pull towards "no memory", as a share of the data
 
 
@@ -150,7 +151,7 @@ class Whitening:
         for span, coefficient in zip(SPANS, fit_persistence(values), strict=True):
             taps[1 : span + 1] -= coefficient / span
         white = np.convolve(values, taps, "valid")
-        if not np.var(white) > 1e-100:
+        if not np.var(white) > _STILL:
             return cls.none()
         worth = 1.0 / inflation(white)
         gain = float(taps.sum())
@@ -183,7 +184,7 @@ def inflation(values: Floats) -> float:
     """
     largest, block = 1.0, 4
     variance = float(np.var(values)) if len(values) else 0.0
-    while variance > 1e-100 and len(values) >= _BLOCKS * block:
+    while variance > _STILL and len(values) >= _BLOCKS * block:
         blocks = len(values) // block
         means = values[len(values) - blocks * block :].reshape(blocks, block).mean(axis=1)
         freedom = 2.0 / (9.0 * (blocks - 1))

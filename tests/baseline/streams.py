@@ -20,7 +20,7 @@ def ticks_of(requests):
 
 
 def fresh(complete=True, **learning):
-    return StreamBaseline(Learning(**learning), margins_of(Config()), complete=complete)
+    return StreamBaseline(Learning(**{"min_effective": 0.0} | learning), margins_of(Config()), complete=complete)
 
 
 def learnt(requests, until=LEARN, **learning):

@@ -110,3 +110,55 @@ def test_a_long_pause_begins_the_warm_up_again():
     baseline.collect(later, FIRST + 5000)
     assert baseline.warmup_first == FIRST + 5000
     assert baseline.progress == pytest.approx(30 / 48)
+
+
+SLOW = np.exp(np.repeat(np.random.default_rng(3).normal(0.0, 0.15, 100), 8))  # an engine in moods of 8 ticks
+
+
+def warmed_up(requests, last=800, **learning):
+    """A baseline, and how many ticks it took to begin."""
+    baseline, ticks = fresh(**learning), ticks_of(requests)
+    for first in range(FIRST, FIRST + last, EPOCH):
+        baseline.collect(ticks.between(first, first + EPOCH - 1), first)
+        if baseline.start(first + EPOCH - 1):
+            return baseline, first + EPOCH - FIRST
+    return baseline, 0
+
+
+def test_ticks_that_resemble_each_other_take_longer_to_learn_from():
+    _, enough = warmed_up(traffic(20, ticks=800), min_effective=12.0)
+    slow, longer = warmed_up(traffic(20, ticks=800, slower=SLOW, since=0), min_effective=12.0)
+    assert enough <= 96
+    assert longer > 2 * enough
+    assert slow.notes == []
+    assert slow.worth >= 12.0
+
+
+def test_the_waiting_is_capped_and_that_is_said():
+    slow, waited = warmed_up(traffic(20, ticks=800, slower=SLOW, since=0), min_effective=200.0, max_wait_ticks=100)
+    assert waited == 120  # the first end of an epoch beyond the cap
+    assert len(slow.notes) == 1
+    assert "its 120 ticks are worth only" in slow.notes[0]
+    assert "learning.min_effective is 200" in slow.notes[0]
+
+
+def test_while_it_waits_it_is_not_done():
+    baseline, ticks = fresh(min_effective=1000.0), ticks_of(traffic(21))
+    baseline.collect(ticks.between(FIRST, FIRST + LEARN - 1), FIRST)
+    assert baseline.start(FIRST + LEARN - 1) is None
+    assert 0.09 < baseline.progress < 1
+    assert not baseline.ready
+    judged = baseline.start(FIRST + LEARN - 1, patient=False)  # nothing more will come
+    assert judged is not None
+    assert baseline.progress == 1.0
+    assert len(baseline.notes) == 1
+    again = learnt(traffic(21))[1]
+    np.testing.assert_array_equal(judged.tracks["ttft"].value, again.tracks["ttft"].value)
+
+
+def test_a_baseline_that_is_restored_waits_for_nothing():
+    source, _, rest = learnt(traffic(22))
+    baseline = fresh(min_effective=1000.0)
+    baseline.restore(source.arrays())
+    assert baseline.ready
+    assert baseline.judge(rest, FIRST + LEARN, int(rest.tick[-1])).tracks["ttft"].value.size

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from driftwatch.baseline.warmup import find_step, outages
+from driftwatch.baseline.warmup import find_step, independent, outages
 
 
 def remembering(n, memory, seed, size=0.2):
@@ -93,3 +93,19 @@ def test_where_most_requests_failed_the_service_was_down():
 def test_sparse_traffic_has_no_outages_of_silence():
     assert down([1] * 10 + [0] * 9 + [2] * 10) == []
     assert down([1, 0, 0, 0, 0, 0, 0, 0, 1]) == []
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.5, 0.8])
+def test_what_neighbours_repeat_counts_once(memory):
+    n, rng, worth = 600, np.random.default_rng(1), []
+    for _ in range(20):
+        value = rng.normal(size=n)
+        for k in range(1, n):
+            value[k] += memory * value[k - 1]
+        worth.append(independent(value))
+    assert np.median(worth) / n == pytest.approx((1 - memory) / (1 + memory), abs=0.12)
+
+
+def test_too_few_values_count_as_they_are():
+    assert independent(np.repeat([1.0, 2.0], 5)) == 10.0
+    assert independent(np.empty(0)) == 0.0
