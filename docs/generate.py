@@ -6,12 +6,15 @@ Run it as ``python docs/generate.py``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from driftwatch import Incident
+from driftwatch import Config, Incident
 from driftwatch._settings import Setting, settings
+from driftwatch.explain.numbers import lasting, number
+from driftwatch.price import Price, delays
+from driftwatch.price.noise import BETWEEN, BY_REQUEST, MEMORY, SHARES, TYPICAL_LEARNT
 
 DOCS = Path(__file__).parent
 
@@ -51,7 +54,69 @@ def schema() -> str:
     return json.dumps(Incident.model_json_schema(), indent=2) + "\n"
 
 
-PAGES = {"configuration.md": configuration, "incident.schema.json": schema}
+RATES = (0.1, 1.0, 10.0)
+
+
+def budget() -> str:
+    """The page on the budget, its numbers made anew: what stands between two marks is made here."""
+    page = (DOCS / "budget.md").read_text(encoding="utf-8")
+    prices = {rate: delays(rate=rate) for rate in RATES}
+    made = {
+        "rule": "".join(f"- {sentence}.\n" for sentence in prices[RATES[0]].rule()[:3]),
+        "assumptions": typical(),
+        "delays": "\n".join(tables(rate, price) for rate, price in prices.items()),
+        "learning": markdown(
+            ("requests a second", "judging begins after", "the promise holds after"),
+            [(f"{rate:g}", *learning(price)) for rate, price in prices.items()],
+        ),
+        "margins": markdown(
+            ("signal", "margin"), [(f"`{name}`", f"{m:.0%}") for name, m in Config().margins.model_dump().items()]
+        ),
+    }
+    for name, text in made.items():
+        marks = f"<!-- made: {name} -->\n", "<!-- end -->"
+        before, _, rest = page.partition(marks[0])
+        page = before + marks[0] + "\n" + text + "\n" + marks[1] + rest.partition(marks[1])[2]
+    return page
+
+
+def typical() -> str:
+    """The noise that is assumed without a log."""
+    shares = ", ".join(f"`{name}` {number(share, 'share')}" for name, share in SHARES.items())
+    return (
+        f"- requests differ by {BY_REQUEST['duration']:.0%} beyond what their workload explains (lengths by "
+        f"{BY_REQUEST['size']:.0%}), which a tick's requests average out;\n"
+        f"- ticks differ by {BETWEEN:.0%} more, which no traffic averages out, with an autocorrelation of {MEMORY:g};\n"
+        f"- healthy shares are {shares};\n"
+        f"- {TYPICAL_LEARNT} ticks were learnt from.\n"
+    )
+
+
+def learning(price: Price) -> tuple[str, str]:
+    """After how long judging begins, and the promise holds for durations."""
+    stream = price.streams[0]
+    promised = max(s.promised_after_s for s in stream.signals if s.signal in ("ttft", "itl", "latency"))
+    return lasting(stream.judged_after_s), lasting(promised)
+
+
+def tables(rate: float, price: Price) -> str:
+    """Delays at one rate: of ratios, and of shares."""
+    head = f"### {rate:g} request{'s' if rate != 1 else ''} a second\n\n"
+    return head + "\n".join(delay_table(*price.grid(price.streams[0], shares=shares)) for shares in (False, True))
+
+
+def delay_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table; signals that have the same cells share a line."""
+    alike = groupby(rows, key=lambda row: row[1:])
+    return markdown(header, [(", ".join(f"`{row[0]}`" for row in same), *cells) for cells, same in alike])
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table."""
+    return "".join(f"| {' | '.join(line)} |\n" for line in (header, ["---"] * len(header), *rows))
+
+
+PAGES = {"budget.md": budget, "configuration.md": configuration, "incident.schema.json": schema}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

@@ -21,6 +21,7 @@ from driftwatch.demo import recording
 from driftwatch.errors import DriftwatchError, InputError
 from driftwatch.explain import html
 from driftwatch.incidents.models import Format, Incident, Severity
+from driftwatch.price import delays
 
 SEVERITIES: tuple[str, ...] = get_args(Severity)
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -118,6 +119,29 @@ def fit(requests: tuple[str, ...], metrics: tuple[str, ...], config: str | None,
     """Learn what is healthy from REQUESTS, and save it for scan --baseline."""
     dw.fit(list(requests), metrics=list(metrics) or None, config=config).save(out)
     click.echo(f"Baseline saved: {out}")
+    return 0
+
+
+@app.command()
+@click.argument("requests", nargs=-1)
+@click.option("--config", metavar="FILE", help="Configuration (TOML).")
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), metavar="R", help="Without a log: requests a second (1)."
+)
+@click.option("--json", "json_", type=Output(), metavar="FILE", help="Write all of it as JSON.")
+def budget(requests: tuple[str, ...], config: str | None, rate: float | None, json_: Path | None) -> int:
+    """Say what the false-alarm budget costs: how long changes take to be noticed.
+
+    REQUESTS are logs of healthy traffic; without them, typical noise is assumed.
+    """
+    if requests and rate is not None:
+        raise click.UsageError("give either request logs, which have a rate of their own, or --rate")
+    with progress_bar() as progress:
+        learnt = dw.fit(list(requests), config=config, progress=progress) if requests else None
+    price = delays(config, learnt, rate=rate or 1.0)
+    click.echo(str(price), nl=False)
+    if json_ is not None:
+        price.to_json(json_)
     return 0
 
 

@@ -74,9 +74,10 @@ class StreamWatch:
 
     @property
     def effective(self) -> float:
-        """How many independent ticks were learnt from: those of the service's signal that learnt from the fewest."""
-        durations = (t for t in self.tests.values() if BY_NAME[t.signal].shape == "duration" and not t.panel.slow)
-        return min((t.detector.effective(t.column) for t in durations if t.ready), default=0.0)
+        """How many independent ticks were learnt from: of the duration with the fewest (of all, if there is none)."""
+        fast = [test for test in self.tests.values() if test.ready and not test.panel.slow]
+        timed = [test for test in fast if BY_NAME[test.signal].shape == "duration"]
+        return min((test.detector.effective(test.column) for test in timed or fast), default=0.0)
 
     def start(self, last: int, *, patient: bool = True) -> Judged | None:
         """End the warm-up if enough was seen; the judged warm-up is what the detectors learn from."""
