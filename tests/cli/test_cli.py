@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -48,6 +49,11 @@ def test_help_and_version_are_not_failures(outcome):
         (["scan"], "--metrics"),
         (["fit", "f"], "--out"),
         (["explain", "no-such.json"], "no-such.json"),
+        (["budget", "--rate", "0"], "--rate"),
+        (["budget", "--rate", "often"], "--rate"),
+        (["budget", "f", "--rate", "2"], "rate of their own"),
+        (["budget", "no-such.jsonl"], "no-such.jsonl"),
+        (["budget", "--config", "no-such.toml"], "no-such.toml"),
         (["scan", "f", "--html", "no-such-folder/report.html"], "no-such-folder"),
     ],
 )
@@ -56,6 +62,18 @@ def test_bad_usage_exits_with_2_and_says_what_to_do(args, hint, outcome):
     assert (status, out) == (2, "")
     assert hint in err.splitlines()[-1]
     assert "Traceback" not in err
+
+
+def test_budget_tells_the_rule_and_the_delays_and_stores_them(outcome, tmp_path):
+    (tmp_path / "own.toml").write_text("[budget]\nfalse_incidents = 2\nper_days = 7\n[margins]\nttft = 0.3\n")
+    status, out, err = outcome("budget", "--rate", 5, "--config", tmp_path / "own.toml", "--json", tmp_path / "p.json")
+    assert (status, err) == (0, "")
+    assert "The budget is 2 false incidents in 7 days" in out
+    assert "On a typical stream at 5/s" in " ".join(out.split())
+    assert re.search(r"^    ttft +30% +in margin  in margin  .* s$", out, re.MULTILINE)
+    price = json.loads((tmp_path / "p.json").read_text())
+    assert price["per_days"] == 7
+    assert [d["outcome"] for d in price["streams"][0]["signals"][0]["delays"][:2]] == ["within_margin"] * 2
 
 
 @pytest.mark.parametrize("shape", ["one", "list", "report"])

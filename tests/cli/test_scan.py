@@ -65,6 +65,14 @@ def test_a_baseline_that_fit_saved_is_what_scan_compares_with(command, quiet, bu
     assert (done.returncode, done.stderr) == (1, "")
 
 
+def test_budget_of_a_healthy_log_tells_of_its_streams(command, quiet):
+    done = command("budget", quiet)
+    assert (done.returncode, done.stderr) == (0, "")
+    told = " ".join(done.stdout.split())
+    assert "independent ones; the promise about false alarms holds from 100 independent ticks" in told
+    assert "typical noise" not in told
+
+
 @pytest.mark.parametrize(
     ("args", "hint"),
     [
