@@ -111,14 +111,13 @@ def _stream(
 
 def _signal(signal: Signal, noise: Noise, config: Config, runs: int) -> SignalPrice:
     trial, width = Trial(signal, noise, config, runs), config.ticks.width_s
-    worth = trial.effective / trial.learnt * noise.presence  # independent ticks in a tick of the stream
     return SignalPrice(
         signal=signal.name,
         unit=signal.unit,
         margin=getattr(config.margins, signal.name),
-        learnt_ticks=trial.learnt,
-        effective_ticks=round(trial.effective, 1),
-        promised_after_s=PROMISED / worth * width,
+        learnt_ticks=noise.ticks,
+        effective_ticks=round(trial.worth * noise.ticks, 1),
+        promised_after_s=PROMISED / (trial.worth * noise.presence) * width,
         delays=tuple(_delay(trial, size, config) for size in (POINTS if signal.shape == "share" else RATIOS)),
     )
 

@@ -16,6 +16,8 @@ BLOCK = 24
 """Ticks that are drawn together, so that what depends on its neighbours still does."""
 TYPICAL_LEARNT = 720
 """Ticks of healthy traffic that a typical stream has learnt from (an hour of 5 s ticks)."""
+MOST = 2_880
+"""A run learns from the newest so many ticks: more changes little, and each run learns for itself."""
 BY_REQUEST: Mapping[str, float] = {"duration": 0.4, "size": 0.6}
 """Standard deviation from request to request, in log units, of what the workload does not explain."""
 BETWEEN, MEMORY = 0.10, 0.5
@@ -71,6 +73,11 @@ class Noise(Protocol):
     """Where healthy ticks of one signal come from."""
 
     @property
+    def ticks(self) -> int:
+        """Ticks that were learnt from in all."""
+        ...
+
+    @property
     def presence(self) -> float:
         """The share of ticks in which there is something to judge."""
         ...
@@ -99,6 +106,11 @@ class Shown:
     learnt: Floats
     presence: float
 
+    @property
+    def ticks(self) -> int:
+        """Ticks that were learnt from in all."""
+        return len(self.learnt)
+
     def draw(self, n: int, runs: int, rng: np.random.Generator) -> Drawn:
         """What was learnt, and n ticks of it in random blocks, several times."""
         block = min(BLOCK, len(self.learnt))
@@ -106,7 +118,7 @@ class Shown:
         at = (start + np.arange(block)[:, None]).reshape(-1, runs)[:n]
         found = self.learnt[at]
         value, total = (found, np.ones_like(found)) if found.ndim == 2 else (found[..., 0], found[..., 1])
-        return Drawn([self.learnt] * runs, value, total)
+        return Drawn([self.learnt[-MOST:]] * runs, value, total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +141,14 @@ class Typical:
         """The share of ticks with requests; that there were none is a number of requests too."""
         return 1.0 if self.signal.shape == "rate" else -math.expm1(-self.requests)
 
+    @property
+    def ticks(self) -> int:
+        """Ticks that were learnt from: those of an hour that have requests."""
+        return max(2 * BLOCK, round(TYPICAL_LEARNT * self.presence))
+
     def draw(self, n: int, runs: int, rng: np.random.Generator) -> Drawn:
         """What an hour brings to learn from, and n ticks after it, several times."""
-        first = max(BLOCK, round(TYPICAL_LEARNT * self.presence))
+        first = self.ticks
         value, total = self._ticks((first + n, runs), rng)
         if self.signal.shape == "share":
             return Drawn(list(np.stack([value, total], axis=-1)[:first].swapaxes(0, 1)), value[first:], total[first:])

@@ -46,14 +46,10 @@ class Trial:
         self._update(self.detector, self.drawn.value, 0, _BEFORE)
 
     @property
-    def learnt(self) -> int:
-        """Ticks that the detector has learnt from."""
-        return len(self.drawn.learnt[0])
-
-    @property
-    def effective(self) -> float:
-        """How many independent ticks that is."""
-        return float(np.median([self.detector.effective(k) for k in range(self.detector.series)]))
+    def worth(self) -> float:
+        """How many independent ticks one that was learnt from is worth."""
+        each = [self.detector.effective(run) / len(learnt) for run, learnt in enumerate(self.drawn.learnt)]
+        return float(np.median(each))
 
     def within_margin(self, change: float) -> bool:
         """Whether a change is too small to alarm."""

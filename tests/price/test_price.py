@@ -14,7 +14,7 @@ from driftwatch.errors import ConfigError
 from driftwatch.events.signals import BY_NAME, SIGNALS
 from driftwatch.incidents import log_threshold
 from driftwatch.price import Price, delays
-from driftwatch.price.noise import BETWEEN, BLOCK, BY_REQUEST, SHARES, Drawn, Shown, Typical
+from driftwatch.price.noise import BETWEEN, BLOCK, BY_REQUEST, MOST, SHARES, Drawn, Shown, Typical
 from driftwatch.price.runs import Trial
 from tests.traffic import START, traffic
 
@@ -61,6 +61,18 @@ def test_blocks_of_what_was_shown_keep_their_order():
     assert drawn.value.min() >= 0
     assert drawn.value.max() <= 499
     assert len(drawn.learnt) == 7
+
+
+def test_of_a_long_log_the_newest_ticks_are_learnt_and_all_are_drawn():
+    shown = Shown(np.arange(10_000.0), 1.0)
+    drawn = shown.draw(2400, 5, rng())
+    assert shown.ticks == 10_000
+    assert drawn.learnt[0].tolist() == list(range(10_000 - MOST, 10_000))
+    assert drawn.value.min() < 1000
+    values = rng().normal(0.0, 0.2, 10_000)
+    priced = by_signal(delays(baseline=Baseline({"s": {"detector.ttft": values}}), runs=3))["ttft"]
+    assert priced.learnt_ticks == 10_000
+    assert priced.effective_ticks == pytest.approx(10_000, rel=0.2)
 
 
 def test_what_was_shown_may_be_shorter_than_a_block():
