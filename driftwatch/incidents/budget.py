@@ -8,7 +8,8 @@ from driftwatch.config import Config
 from driftwatch.incidents.panel import TESTS
 
 _DAY = 86_400.0
-_LOSSES = 2  # tests of a stream for traffic that vanishes and requests that hang
+TESTS_OF_A_STREAM = TESTS + 2
+"""Tests of its signals, and two for what is lost: traffic that vanishes and requests that hang."""
 
 
 def log_threshold(config: Config) -> float:
@@ -21,7 +22,7 @@ def log_threshold(config: Config) -> float:
     Examples
     --------
     >>> round(log_threshold(Config()), 1)
-    18.9
+    19.0
     """
     ticks = config.budget.per_days * _DAY / config.ticks.width_s / config.budget.false_incidents
-    return math.log(ticks * config.streams.max_streams * (TESTS + _LOSSES))
+    return math.log(ticks * config.streams.max_streams * TESTS_OF_A_STREAM)

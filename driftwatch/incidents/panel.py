@@ -19,7 +19,7 @@ LOCATIONS = tuple(s.name for s in SIGNALS if s.shape != "share")
 SHARES = tuple(s.name for s in SIGNALS if s.shape == "share")
 SLOW_LOCATIONS = tuple(s.name for s in SIGNALS if s.shape != "share" and not s.workload)
 """Signals that may creep: what users do may change slowly, and that is no harm."""
-SLOW_SHARES = tuple(s.name for s in SIGNALS if s.shape == "share" and not s.workload and s.tail_of is None)
+SLOW_SHARES = tuple(s.name for s in SIGNALS if s.shape == "share" and not s.workload and not s.tail_of)
 TESTS = len(LOCATIONS) + len(SHARES) + len(SLOW_LOCATIONS) + len(SLOW_SHARES)
 
 
@@ -59,7 +59,7 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class SignalTest:
     """One signal on one time scale.
 
     Parameters
@@ -126,9 +126,9 @@ def _slow(config: Config, stream: str, span: int) -> Iterator[Panel]:
     yield Panel(AnchoredDetector(share, span=span, fold=sum_of, enough=enough), SLOW_SHARES, span)
 
 
-def tests_of(panels: Sequence[Panel]) -> Mapping[str, Test]:
+def signal_tests(panels: Sequence[Panel]) -> Mapping[str, SignalTest]:
     """All tests by name."""
-    every = (Test(signal, panel, k) for panel in panels for k, signal in enumerate(panel.signals))
+    every = (SignalTest(signal, panel, k) for panel in panels for k, signal in enumerate(panel.signals))
     return {test.name: test for test in every}
 
 

@@ -13,7 +13,7 @@ from driftwatch.config import Config
 from driftwatch.errors import StateError
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.life import Alarm
-from driftwatch.incidents.panel import SLOW_LOCATIONS, Panel, Test, margins_of, panels_of, tests_of
+from driftwatch.incidents.panel import SLOW_LOCATIONS, Panel, SignalTest, margins_of, panels_of, signal_tests
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.ticks import Ticks
 
@@ -42,7 +42,7 @@ class StreamWatch:
     config: Config
     baseline: StreamBaseline
     panels: tuple[Panel, ...] = field(init=False)
-    tests: Mapping[str, Test] = field(init=False)
+    tests: Mapping[str, SignalTest] = field(init=False)
     hot: dict[str, tuple[Ints, Floats]] = field(default_factory=dict)
     requests: int = 0
     ticks: int = 0
@@ -51,7 +51,7 @@ class StreamWatch:
 
     def __post_init__(self) -> None:
         self.margins, self.panels = margins_of(self.config), panels_of(self.config, self.title)
-        self.tests = tests_of(self.panels)
+        self.tests = signal_tests(self.panels)
 
     def advance(self, ticks: Ticks, first: int, last: int) -> Judged | None:
         """Take the stream's ticks from ``first`` to ``last``; None while it is learning."""
@@ -70,7 +70,7 @@ class StreamWatch:
             tick, value, total = panel.rows(judged)
             log_e = panel.detector.update(tick, value, total)
             for column, signal in enumerate(panel.signals):
-                self.hot[Test(signal, panel, column).name] = (tick, log_e[:, column])
+                self.hot[SignalTest(signal, panel, column).name] = (tick, log_e[:, column])
 
     @property
     def effective(self) -> float:

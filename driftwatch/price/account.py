@@ -13,6 +13,7 @@ from driftwatch.baseline import Baseline
 from driftwatch.config import Config
 from driftwatch.events.signals import BY_NAME, SIGNALS, Signal
 from driftwatch.incidents import log_threshold
+from driftwatch.incidents.budget import TESTS_OF_A_STREAM
 from driftwatch.incidents.watch import EPOCH
 from driftwatch.price.noise import Noise, Shown, Typical
 from driftwatch.price.report import Delay, Price, SignalPrice, StreamPrice
@@ -75,7 +76,7 @@ def delays(
         false_incidents=settings.budget.false_incidents,
         per_days=settings.budget.per_days,
         max_streams=settings.streams.max_streams,
-        tests=len(SIGNALS),
+        tests=TESTS_OF_A_STREAM,
         one_in_ticks=math.exp(log_threshold(settings)),
         tick_s=width,
         lateness_s=settings.ticks.lateness_s,

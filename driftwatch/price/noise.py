@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from driftwatch.events.signals import Signal
+from driftwatch.events.signals import TAILS, Signal
 from driftwatch.statistics.buckets import Floats
 
 BLOCK = 24
@@ -22,7 +22,13 @@ BY_REQUEST: Mapping[str, float] = {"duration": 0.4, "size": 0.6}
 """Standard deviation from request to request, in log units, of what the workload does not explain."""
 BETWEEN, MEMORY = 0.10, 0.5
 """Standard deviation from tick to tick that more traffic does not average out, and its autocorrelation."""
-SHARES: Mapping[str, float] = {"length_share": 0.05, "abort_share": 0.01, "error_share": 0.002, "novel_share": 0.01}
+SHARES: Mapping[str, float] = {
+    "length_share": 0.05,
+    "abort_share": 0.01,
+    "error_share": 0.002,
+    "novel_share": 0.01,
+    **dict.fromkeys(TAILS.values(), 0.05),
+}
 """Healthy shares."""
 _LAGS = 12  # of the memory: the rest is below a thousandth
 

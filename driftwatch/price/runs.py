@@ -11,7 +11,7 @@ from driftwatch.config import Config
 from driftwatch.detectors import Detector, LocationDetector, ProportionDetector
 from driftwatch.events.signals import Signal
 from driftwatch.incidents import log_threshold
-from driftwatch.incidents.watch import margins_of
+from driftwatch.incidents.panel import margins_of
 from driftwatch.price.noise import Drawn, Noise
 from driftwatch.statistics.buckets import Floats, Ints
 

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from driftwatch.detectors import Detector, LocationDetector, ProportionDetector
+from driftwatch.detectors import (
+    AnchoredDetector,
+    Detector,
+    LocationDetector,
+    ProportionDetector,
+    median_of,
+    sum_of,
+)
 
 LEARN = 240
 """Ticks that are learnt from."""
@@ -34,6 +41,11 @@ class Case:
     def moved(self) -> float:
         """Up, or down where there is no room above."""
         return self.up if self.up != self.healthy else self.down
+
+    @property
+    def shares(self) -> bool:
+        """Whether values are counts of a total."""
+        return "proportion" in self.name
 
     def fresh(self, series: int = 1, margin: float | None = None, **settings: int) -> Detector:
         """A detector of so many series."""
@@ -83,13 +95,25 @@ def proportion(margin, **settings):
     return ProportionDetector(margin=margin, **settings)
 
 
+def anchored_location(margin, **settings):
+    """On the slow time scale, with spans of one tick and no end of learning."""
+    inner = LocationDetector(margin=margin, seeds=np.arange(len(margin)) + 1, anchored=True, **settings)
+    return AnchoredDetector(inner, span=1, fold=median_of, enough=10**9)
+
+
+def anchored_proportion(margin, **settings):
+    return AnchoredDetector(proportion(margin, **settings), span=1, fold=sum_of, enough=10**9)
+
+
 CASES = [
     Case("location", location, normal, 0.1, 0.0, 1.0, -1.0),
     Case("location with ties", location, coarse, 0.1, 0.0, 2.0, -2.0),
     Case("location with heavy tails", location, heavy, 0.1, -3.0, -1.5, -4.5),
     Case("location with memory", location, remembering, 0.1, 0.0, 1.5, -1.5, slack=0.03),
     Case("location of few", location, counts, 0.1, 0.7, 9.0, 0.7),
+    Case("anchored location", anchored_location, normal, 0.1, 0.0, 1.0, -1.0),
     Case("proportion", proportion, binomial, 0.03, 0.3, 0.75, 0.03),
+    Case("anchored proportion", anchored_proportion, binomial, 0.03, 0.3, 0.75, 0.03),
     Case("bursty proportion", proportion, bursty, 0.03, 0.3, 0.85, 0.03, slack=0.1),
     Case("rare proportion", proportion, binomial, 0.01, 0.01, 0.3, 0.01),
     Case("frequent proportion", proportion, binomial, 0.01, 0.99, 0.99, 0.6),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftwatch.detectors import LocationDetector, ProportionDetector
+from driftwatch.detectors import LocationDetector
 from driftwatch.detectors.memory import KEPT
 from tests.detectors.cases import LEARN, every, learnt, pieces, stream
 
@@ -130,7 +130,7 @@ def test_an_obvious_change_is_found_sized_and_dated(case, way):
     if level == case.healthy:
         pytest.skip("there is no room for a move this way")
     healthy, moved = (case.draw(np.random.default_rng(9), np.full((9999, 1), x)) for x in (case.healthy, level))
-    if isinstance(case.fresh(), ProportionDetector):
+    if case.shares:
         size = level - case.healthy
     else:
         size = float(np.median(moved[0]) - np.median(healthy[0]))
@@ -185,12 +185,13 @@ def test_every_bet_is_fair_up_to_the_margin(case, side):
     """The mean of each factor is at most 1 as long as the move is within the margin, to 4 standard errors."""
     level = case.healthy + 0.999 * side * case.margin
     detector, _ = learnt(case, stream(case, 20_000, 4), 20_000, capacity=50_000)
-    if not 0 <= level <= 1 and isinstance(detector, ProportionDetector):
+    if not 0 <= level <= 1 and case.shares:
         pytest.skip("no such share")
     rng, n = np.random.default_rng(5), 40_000
     factors = []
-    bet = detector.memory.bet
-    detector.memory.bet = lambda f, seen: (factors.append(f[:, 0]), bet(f, seen))[1]
+    memory = getattr(detector, "inner", detector).memory
+    bet = memory.bet
+    memory.bet = lambda f, seen: (factors.append(f[:, 0]), bet(f, seen))[1]
     detector.update(np.arange(30_000, 30_000 + n), *case.draw(rng, np.full((n, 1), level)))
     factors = np.concatenate(factors)
     tolerance = 4.0 * factors.std(axis=0) / math.sqrt(n) + 1e-12 + case.slack * (side != 0)
@@ -380,7 +381,7 @@ def test_evidence_is_never_without_a_number(case):
     """Every kind of stream at once: ties, gaps, empty ticks, wild values, both ways."""
     rows = stream(case, LEARN + 300, 17, [(LEARN + 50, case.up), (LEARN + 100, case.down), (LEARN + 150, case.healthy)])
     detector, (tick, value, total) = learnt(case, rows)
-    shares = isinstance(detector, ProportionDetector)
+    shares = case.shares
     if shares:
         value[::17], total[::17] = 0.0, 0.0
         total[5::17] = 1e9

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from driftwatch.baseline import StreamBaseline
-from driftwatch.config import Config
+from driftwatch.config import Config, Learning
 from driftwatch.detectors import LocationDetector, ProportionDetector
 from driftwatch.events.signals import SIGNALS
 from driftwatch.incidents import log_threshold
-from driftwatch.incidents.panel import margins_of, panels_of, tests_of
+from driftwatch.incidents.panel import margins_of, panels_of, signal_tests
 from driftwatch.incidents.watch import EPOCH, StreamWatch
 from driftwatch.ticks import TickBuilder
 from tests.traffic import START, traffic
@@ -26,7 +26,7 @@ def ticks_of(requests):
 
 
 def watch_of(title="model=m"):
-    return StreamWatch(title, Config(), StreamBaseline(Config().learning, margins_of(Config())))
+    return StreamWatch(title, Config(), StreamBaseline(Learning(min_effective=0), margins_of(Config())))
 
 
 def watching(requests):
@@ -54,14 +54,14 @@ def test_each_signal_has_a_column_in_the_detector_of_its_shape_and_a_seed_of_its
     seeds = set()
     for stream in ("a", "b"):
         config = Config.parse({"learning": {"max_ticks": 100}, "margins": {"itl": 0.2}})
-        tests = tests_of(panels_of(config, stream))
+        tests = signal_tests(panels_of(config, stream))
         assert len({(id(t.detector), t.column) for t in tests.values()}) == len(tests)
         for signal in SIGNALS:
             detector, column = tests[signal.name].detector, tests[signal.name].column
             assert isinstance(detector, ProportionDetector if signal.shape == "share" else LocationDetector)
             assert detector.capacity == 100
             if isinstance(detector, LocationDetector):
-                again = tests_of(panels_of(Config(), stream))[signal.name].detector
+                again = signal_tests(panels_of(Config(), stream))[signal.name].detector
                 assert detector.seeds[column] == again.seeds[column]
                 seeds.add(int(detector.seeds[column]))
         assert tests["itl"].detector.margin[tests["itl"].column] == pytest.approx(math.log(1.2))
@@ -69,7 +69,7 @@ def test_each_signal_has_a_column_in_the_detector_of_its_shape_and_a_seed_of_its
 
 
 def test_what_users_do_may_creep_and_what_the_service_does_to_them_may_not():
-    tests = tests_of(panels_of(Config(), "a"))
+    tests = signal_tests(panels_of(Config(), "a"))
     slow = {t.signal for t in tests.values() if t.panel.slow}
     assert {"ttft", "itl", "latency", "output_length", "length_share", "error_share"} <= slow
     assert not slow & {"traffic", "prompt_length", "novel_share"}

@@ -13,6 +13,7 @@ from driftwatch.engine import Engine
 from driftwatch.errors import ConfigError
 from driftwatch.events.signals import BY_NAME, SIGNALS
 from driftwatch.incidents import log_threshold
+from driftwatch.incidents.budget import TESTS_OF_A_STREAM
 from driftwatch.price import Price, delays
 from driftwatch.price.noise import BETWEEN, BLOCK, BY_REQUEST, MOST, SHARES, Drawn, Shown, Typical
 from driftwatch.price.runs import Trial
@@ -187,9 +188,9 @@ def test_the_rule_is_the_one_that_is_used(typical):
     assert ticks * typical.max_streams * typical.tests == pytest.approx(math.exp(log_threshold(Config())))
     words = " ".join(str(typical).split())
     assert "1 false incident in 30 days" in words
-    assert "16 streams x 10 tests" in words
-    assert "82,944,000 ticks of 5 s" in words
-    assert "natural logarithm 18.2" in words
+    assert f"16 streams x {TESTS_OF_A_STREAM} tests" in words
+    assert "182,476,800 ticks of 5 s" in words
+    assert "natural logarithm 19.0" in words
     assert "typical noise is assumed" in words
     assert "2 false incidents in 7 days" in delays({"budget": {"false_incidents": 2, "per_days": 7}}, runs=3).rule()[0]
 
