@@ -171,6 +171,28 @@ def test_a_young_reference_of_a_few_requests_a_tick_does_not_page() -> None:
         assert run([traffic(220 + seed, ticks=400, rate=0.42)]) == []
 
 
+@pytest.mark.parametrize(("span_s", "seen"), [(120.0, True), (86_400.0, False)])
+def test_what_creeps_in_is_seen_on_the_slow_time_scale_alone(span_s: float, seen: bool) -> None:
+    """+60% over hours: a test that goes on learning forgives it; spans against what was first learnt do not."""
+    learning = {"max_ticks": 500, "span_s": span_s, "anchor_spans": 48}
+    rise = np.exp(np.log(1.6) * np.clip((np.arange(6000) - 1500) / 4000, 0, 1))
+    found = run([traffic(1, ticks=6000, rate=1.0, slower=rise, since=0)], QUICK.parse({"learning": learning}))
+    assert bool(found) == seen
+    if seen:
+        assert len({i.id for i in found}) == 1
+        first = found[0]
+        assert first.kind == "degradation"
+        assert 0.1 < first.findings[0].change < 0.4
+        assert first.onset.timestamp() > START + 5.0 * 1500
+        assert first.opened_at.timestamp() < START + 5.0 * 4500
+        assert found[-1].transition != "resolve"
+
+
+def test_a_healthy_stream_is_quiet_on_the_slow_time_scale_too() -> None:
+    learning = {"span_s": 60.0, "anchor_spans": 60}
+    assert run([traffic(2, ticks=9000, rate=1.0)], QUICK.parse({"learning": learning})) == []
+
+
 def test_it_resolves_when_the_trouble_is_over() -> None:
     bad, good = traffic(6, ticks=220, slower=3.0, since=SLOW_SINCE), traffic(7, ticks=520)
     after = good.take(good.at >= START + 5.0 * 220)

@@ -94,11 +94,11 @@ class LocationDetector:
         """Take rows of values (NaN: nothing was observed); returns log R of each."""
         self.waiting_tick = np.concatenate([self.waiting_tick, tick])
         self.waiting = np.concatenate([self.waiting, value])
+        if not len(tick):
+            return np.empty((0, self.series))
         slabs = [slice(k, k + _SLAB) for k in range(0, len(tick), _SLAB)]
         judged = [self._judge(tick[slab], value[slab]) for slab in slabs]
-        if not judged:
-            return np.empty((0, self.series))
-        strength, mark = (np.concatenate(part) if len(part) > 1 else part[0] for part in zip(*judged, strict=True))
+        strength, mark = judged[0] if len(slabs) == 1 else (np.concatenate(part) for part in zip(*judged, strict=True))
         self.memory.append(tick, value, total, strength, mark)
         return self.memory.log_e(strength)
 
@@ -130,9 +130,12 @@ class LocationDetector:
     def _whitened(self, x: Floats, seen: NDArray[np.bool_] | None) -> Floats:
         n = len(x)
         padded = np.concatenate([self.newest, x if seen is None else np.where(seen, x, 0.0)])
-        white = padded[LONGEST:] * self.taps[0]
-        for lag in range(1, LONGEST + 1):
-            white += padded[LONGEST - lag : LONGEST - lag + n] * self.taps[lag]
+        if n == 1:
+            white = (padded[::-1] * self.taps).sum(axis=0, keepdims=True)  # the same sum, in the same order
+        else:
+            white = padded[LONGEST:] * self.taps[0]
+            for lag in range(1, LONGEST + 1):
+                white += padded[LONGEST - lag : LONGEST - lag + n] * self.taps[lag]
         if seen is None:
             self.newest = padded[n:]
         else:

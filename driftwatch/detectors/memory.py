@@ -65,7 +65,7 @@ class Memory:
 
     def append(self, tick: Ints, value: Floats, total: Floats, strength: Floats, mark: Ints | None = None) -> None:
         """Keep rows; where a series was not judged its strength is 0."""
-        watched = self.watched + np.cumsum(strength[:, :, 0] > 0, axis=0)
+        watched = self.watched + (strength[:, :, 0] > 0.0).cumsum(axis=0)
         self.watched = watched[-1]
         new = self._room(len(tick))
         new["tick"], new["value"], new["total"], new["strength"], new["watched"] = tick, value, total, strength, watched
@@ -82,8 +82,8 @@ class Memory:
 
     def log_e(self, strength: Floats) -> Floats:
         """Natural logarithm of R from the strengths both ways (last axis); -inf where nothing was judged."""
-        with np.errstate(divide="ignore"):
-            return np.asarray(np.log(0.5 * strength.sum(axis=-1)))
+        mean = 0.5 * (strength[..., 0] + strength[..., 1])
+        return np.log(mean, out=np.full(mean.shape, -np.inf), where=mean > 0.0)
 
     def restart(self, series: int) -> None:
         """Evidence starts again; the rows stay."""

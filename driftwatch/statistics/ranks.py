@@ -21,6 +21,7 @@ _PER_DEVIATION = 6.0  # bins to a standard deviation: what is lost to ties is le
 _BLOCK = 32  # values that are compared one by one; those before them are counted by bin
 _EARLIER = np.tri(_BLOCK, k=-1, dtype=np.bool_).T[..., None]  # of values j and i: j comes before i
 _EDGES = np.arange(BINS + 1)
+_EITHER_SIDE = np.array([0.0, -1.0, 1.0])[:, None, None]
 
 
 def allowance(past: int) -> float:
@@ -119,19 +120,19 @@ class Past:
         -------
         Shape (n, s, 2): seen from above (small where x is large) and from below.
         """
-        own = self.bins(x)
-        late = self._late(own, seen)
+        place = self.bins(x + _EITHER_SIDE * margin) if margin.any() else self.bins(x)[None]
+        late = self._late(place[0], seen)
         before = _One(self.below, late) if len(x) == 1 else _Before(self.below, late)
         total = self.total + np.arange(len(x))[:, None]
-        if margin.any():
-            above, beneath = self.bins(x - margin), self.bins(x + margin)
-            up = _share(total - before.under(above + 1), total - before.under(above), tie)
-            down = _share(before.under(beneath), before.under(beneath + 1), 1.0 - tie)
-        else:
-            less, reached = before.under(own), before.under(np.minimum(own + 1, BINS))
-            up, down = _share(total - reached, total - less, tie), _share(less, reached, 1.0 - tie)
+        edges = place[-2:]
+        less, reached = before.under(edges), before.under(edges + 1)
         self.below = before.after()
-        return np.asarray(np.stack([up, down], axis=-1) / (total + 1)[..., None])
+        ties = reached - less + 1
+        p = np.empty((*x.shape, 2))
+        np.add(total - reached[0], tie * ties[0], out=p[..., 0])
+        np.add(less[-1], (1.0 - tie) * ties[-1], out=p[..., 1])
+        p /= (total + 1)[..., None]
+        return p
 
     def _late(self, own: Ints, seen: NDArray[np.bool_] | None) -> Ints:
         """What is counted in after each value: what came a lag before it; then the newest are kept."""
@@ -153,11 +154,12 @@ class _One:
     """Counts of what came before a single value of each series."""
 
     def __init__(self, below: Counts, own: Ints) -> None:
-        self.below, self.own, self.series = below, own, np.arange(len(below))
+        self.below, self.own = below, own
+        self.first = np.arange(0, below.size, BINS + 1)
 
     def under(self, bin_: Ints) -> Counts:
-        """How many lie in a lower bin than this, shape (1, s)."""
-        return np.asarray(self.below[self.series, bin_])
+        """How many lie in a lower bin than these, any shape (..., 1, s)."""
+        return self.below.take(self.first + bin_)
 
     def after(self) -> Counts:
         """What there is to count from when it is in."""
@@ -187,8 +189,11 @@ class _Before:
         padded[: self.n] = bin_
         return padded.reshape(self.blocks, _BLOCK, s).transpose(1, 0, 2).reshape(_BLOCK, -1)
 
-    def under(self, bin_: Ints) -> Counts:
-        """How many of those before each value lie in a lower bin than this, shape (n, s)."""
+    def under(self, bins: Ints) -> Counts:
+        """How many of those before each value lie in a lower bin than this, shape (k, n, s)."""
+        return np.stack([self._under(bin_) for bin_ in bins])
+
+    def _under(self, bin_: Ints) -> Counts:
         before: Counts = self.below[self.block, self.series, bin_]
         lower = self.own[:, None] < self._padded(bin_, 0).astype(np.int16)
         lower &= _EARLIER
