@@ -81,7 +81,7 @@ def _uniformity(draw: Callable[[np.random.Generator], Floats]) -> Line:
 
 def evidence() -> list[Panel]:
     """What the bets pay, and a step of one standard deviation."""
-    value = np.random.default_rng(1).normal(size=700)
+    value = np.random.default_rng(13).normal(size=700)
     value[500:] += 1.0
     tick, log_r, _ = _watched(_location(0.0), value)
     p = np.exp(-np.arange(0, CELLS, 4) / 32.0)
@@ -146,7 +146,7 @@ def _block_means(value: Floats) -> Line:
 
 def shares() -> list[Panel]:
     """A share of errors that rises from 2% to 10%."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(8)
     total = np.asarray(1.0 + rng.poisson(19.0, 700), np.float64)
     hits = rng.binomial(total.astype(np.int64), np.where(np.arange(700) < 500, 0.02, 0.1)).astype(np.float64)
     detector = ProportionDetector(margin=np.array([0.01]))
