@@ -16,13 +16,14 @@ _DOWN = np.array([0.8, 0.5, 0.2, 0.05])  # bets on a share of this fraction of t
 _ROOM = 1e-3  # a null this close to 0 or 1 cannot be left on that side
 _REFIT = 1.25  # the overdispersion is fitted anew when there is this much more to learn from
 _LOST = 30.0  # no single tick may take more evidence away
+_ERRORS = 1.0  # standard errors of the learnt share by which the null is widened
 _CAP = 6.0  # no single tick may give more evidence: one burst is not a change
 
 
 class ProportionDetector:
     """Mixture Shiryaev-Roberts e-detector for shares of requests, two-sided, with an indifference margin.
 
-    The null is "within the margin of the learnt share", taken at the near end of that share's 95% interval; likelihood
+    The null is "within the margin of the learnt share", and of one standard error of it; likelihood
     ratios are tempered by the overdispersion that the healthy ticks showed, for requests in one tick share its fate.
 
     Parameters
@@ -103,19 +104,13 @@ class ProportionDetector:
             sd = np.sqrt(np.maximum(total, 1.0) * share * (1.0 - share))
             self.dispersion[k] = max(1.0, long_run_variance((hits - total * share) / sd))
         self.error[k] = math.sqrt(self.dispersion[k] * share * (1.0 - share) / (total.sum() + 1.0))
-        room = self.margin[k] + 1.96 * self.error[k]
-        high, low = share + room, share - room
-        # where the margin leaves no room for a move, the bets on it are lost at once
-        up = (
-            _log_ratios(high, high + (1.0 - high) * _UP) if high < 1.0 - _ROOM else np.full((2, len(_UP)), -_LOST * 1e6)
-        )
-        down = _log_ratios(low, low * _DOWN) if low > _ROOM else np.full((2, len(_DOWN)), -_LOST * 1e6)
-        self.hit[k], self.miss[k] = np.stack([up, down], axis=1)
+        room = self.margin[k] + _ERRORS * self.error[k]
+        self.hit[k], self.miss[k] = _log_ratios(share - room, share + room)
 
     def _log_factors(self, value: Floats, total: Floats) -> Floats:
-        hits, misses = value[..., None, None], (total - value)[..., None, None]
-        tempered = (hits * self.hit + misses * self.miss) / self.dispersion[:, None, None]
-        return np.clip(tempered, -_LOST, _CAP)
+        return _tempered(
+            value[..., None, None], total[..., None, None], self.hit, self.miss, self.dispersion[:, None, None]
+        )
 
     def restore(self, series: int, learnt: Floats) -> None:
         """Take over what another one learnt."""
@@ -129,11 +124,13 @@ class ProportionDetector:
     def describe(self, series: int, tick: int) -> Shift | None:
         """Size and time of the most likely change as seen at this tick."""
         rows = self.memory.judged(series, tick)
-        log_factors = self._log_factors(rows["value"], rows["total"])[:, series]
+        # when it moved away from what was learnt, not when it left the margin
+        share, dispersion = float(self.share[series]), self.dispersion[series]
+        value, total = (rows[name][:, series, None, None] for name in ("value", "total"))
+        log_factors = _tempered(value, total, *_log_ratios(share, share), dispersion)
         change = self.memory.change(series, tick, log_factors)
         if change is None:
             return None
-        share = float(self.share[series])
         return self.again(series, Shift(*change, math.nan, math.nan, share, math.nan, 0, math.nan), tick)
 
     def again(self, series: int, shift: Shift, tick: int) -> Shift:
@@ -155,6 +152,23 @@ class ProportionDetector:
         self.memory.restart(series)
 
 
-def _log_ratios(null: float, alternatives: Floats) -> Floats:
+def _tempered(value: Floats, total: Floats, hit: Floats, miss: Floats, dispersion: Floats) -> Floats:
+    """Log factors of counts, both ways, in the last two axes."""
+    return np.clip((value * hit + (total - value) * miss) / dispersion, -_LOST, _CAP)
+
+
+def _log_ratios(low: float, high: float) -> tuple[Floats, Floats]:
+    """Log likelihood ratios of a hit and of a miss for a share above ``high`` and for one below ``low``, (2, k) each.
+
+    Where there is no room for a move, the bets on it are lost at once.
+    """
+    nowhere = np.full((2, len(_UP)), -_LOST * 1e6)
+    up = _of_one(high, high + (1.0 - high) * _UP) if high < 1.0 - _ROOM else nowhere
+    down = _of_one(low, low * _DOWN) if low > _ROOM else nowhere
+    hit, miss = np.stack([up, down], axis=1)
+    return hit, miss
+
+
+def _of_one(null: float, alternatives: Floats) -> Floats:
     """Log likelihood ratios of one hit and of one miss, shape (2, k)."""
     return np.log([alternatives / null, (1.0 - alternatives) / (1.0 - null)])

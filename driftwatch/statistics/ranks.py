@@ -27,14 +27,15 @@ _EITHER_SIDE = np.array([0.0, -1.0, 1.0])[:, None, None]
 def allowance(past: int) -> float:
     """The power of its evidence that ranks against so many values may claim, though the newest are left out.
 
-    Over the lag the reference stands still, and its error adds d / n to the variance of a sum of d normal scores.
+    Over the lag the reference stands still, and its error adds d / n to the variance of a sum of d normal scores: half
+    of the lag on average.
 
     Examples
     --------
-    >>> allowance(24), round(allowance(1000), 3)
-    (0.5, 0.977)
+    >>> allowance(12), round(allowance(1000), 3)
+    (0.5, 0.988)
     """
-    return past / (past + LAG)
+    return past / (past + 0.5 * LAG)
 
 
 class Past:

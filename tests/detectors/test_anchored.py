@@ -75,8 +75,8 @@ def test_any_cut_tells_the_same(seed, cuts, gaps):
         detector, log_e = anchored(), []
         for day in range(20):
             rows = tick[(tick >= day * DAY) & (tick < (day + 1) * DAY)]
-            for part in np.split(rows, np.searchsorted(rows, edges)):
-                log_e.append(detector.update(part, value[part], np.ones((len(part), 1))))
+            parts = np.split(rows, np.searchsorted(rows, edges))
+            log_e += [detector.update(part, value[part], np.ones((len(part), 1))) for part in parts]
             detector.learn((day + 1) * DAY)
         found.append((np.concatenate(log_e), detector.describe(0, int(tick[-1]))))
     assert np.allclose(found[0][0], found[1][0], rtol=1e-9)

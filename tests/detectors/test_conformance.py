@@ -130,10 +130,7 @@ def test_an_obvious_change_is_found_sized_and_dated(case, way):
     if level == case.healthy:
         pytest.skip("there is no room for a move this way")
     healthy, moved = (case.draw(np.random.default_rng(9), np.full((9999, 1), x)) for x in (case.healthy, level))
-    if case.shares:
-        size = level - case.healthy
-    else:
-        size = float(np.median(moved[0]) - np.median(healthy[0]))
+    size = level - case.healthy if case.shares else float(np.median(moved[0]) - np.median(healthy[0]))
     for seed in range(5):
         detector, after = learnt(case, stream(case, LEARN + 100, seed, [(LEARN + 40, level)]))
         log_e = detector.update(*after)[:, 0]
