@@ -180,7 +180,7 @@ def change() -> list[Panel]:
     tick, log_r, rows = _watched(detector, wide, column=k)
     alarmed = int(_alarm(tick, log_r))
     assert isinstance(detector, LocationDetector)
-    log_factors = np.log(detector.bets[k])[rows["mark"][: alarmed - 299, k, 0]]
+    log_factors = detector.dating(k, rows["value"][: alarmed - 299, k], alarmed)[:, 0]
     belief = _posterior(log_factors, detector.memory.weights, tick)
     shift = detector.describe(k, alarmed)
     assert shift is not None

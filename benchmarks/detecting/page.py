@@ -18,7 +18,8 @@ PROMISE_NOTE = f"""\
 Baselines are learnt from 300 or 1,000 ticks. First alarms of independent runs over the ticks that they were watched,
 with exact 95% intervals; counted from 100 effective ticks on and, with a cycle, two periods. In italics: margin 0
 where nothing is promised with it. e: share of runs that alarmed before counting began; they are left out (at most
-{MOST_EARLY:g}, or {UPPER:g} times what is promised for the ticks before). Asked: at most {MOST:g}, upper limit {UPPER:g}; at 2e7, where few alarms are due, a lower limit of at
+{MOST_EARLY:g}, or {UPPER:g} times what is promised for the ticks before). Asked: at most {MOST:g}, upper limit
+{UPPER:g}; at 2e7, where few alarms are due, a lower limit of at
 most {MOST:g}. The peers are set to one alarm in 10,000 ticks on normal values with a baseline of 1,000 ticks; KSWIN and
 FOCuS are slow and have few runs. In the figure upper limits rise to the right, where few alarms are due.
 """

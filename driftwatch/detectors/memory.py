@@ -64,7 +64,7 @@ class Memory:
         return strength.reshape(n, s, sides)
 
     def append(self, tick: Ints, value: Floats, total: Floats, strength: Floats, mark: Ints | None = None) -> None:
-        """Keep rows; where a series was not judged its strength is 0."""
+        """Keep rows, with a mark of the detector's own; where a series was not judged its strength is 0."""
         watched = self.watched + (strength[:, :, 0] > 0.0).cumsum(axis=0)
         self.watched = watched[-1]
         new = self._room(len(tick))

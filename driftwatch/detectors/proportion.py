@@ -124,6 +124,8 @@ class ProportionDetector:
     def describe(self, series: int, tick: int) -> Shift | None:
         """Size and time of the most likely change as seen at this tick."""
         rows = self.memory.judged(series, tick)
+        if not len(rows):
+            return None
         # when it moved away from what was learnt, not when it left the margin
         share, dispersion = float(self.share[series]), self.dispersion[series]
         value, total = (rows[name][:, series, None, None] for name in ("value", "total"))

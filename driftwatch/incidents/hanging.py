@@ -16,6 +16,7 @@ _SLACK = 6  # ticks that are waited on top of twice the longest usual duration
 _FEWEST = 100  # requests before anything is judged
 _LEAST_SHARE = 0.01  # of requests that are never heard of again, even where all were
 _STEPS = 3.0  # one tick counts for at most this part of the evidence that is needed
+_ROUNDING = 1e-9  # so many capped steps make the threshold exactly: the last digit must not decide
 _WELL = math.log(20.0)
 
 
@@ -91,7 +92,7 @@ class Hanging:
             self._heal(first, begun, overdue)
             return None
         path = self._path(begun, overdue) if judge else np.zeros(len(begun))
-        beyond = np.flatnonzero(path >= self.threshold)
+        beyond = np.flatnonzero(path >= self.threshold - _ROUNDING)
         n = int(beyond[0]) + 1 if len(beyond) else n
         self._take(first, path[:n], begun[:n], overdue[:n])
         if not len(beyond):
