@@ -4,6 +4,7 @@ from driftwatch.detectors.anchored import AnchoredDetector, median_of, sum_of
 from driftwatch.detectors.location import LocationDetector
 from driftwatch.detectors.proportion import ProportionDetector
 from driftwatch.detectors.protocol import Detector, Recent, Shift
+from driftwatch.detectors.state import state_of, take_state
 
 __all__ = [
     "AnchoredDetector",
@@ -13,5 +14,7 @@ __all__ = [
     "Recent",
     "Shift",
     "median_of",
+    "state_of",
     "sum_of",
+    "take_state",
 ]

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftwatch.detectors import LocationDetector
+from driftwatch.detectors import LocationDetector, state_of, take_state
 from driftwatch.detectors.memory import KEPT
+from driftwatch.errors import StateError
 from tests.detectors.cases import LEARN, every, learnt, pieces, stream
 
 ALARM = 18.2  # the default log threshold
@@ -263,6 +264,35 @@ def test_what_one_learnt_another_takes_over(case):
     assert np.array_equal(twice.update(*after)[:, 0], expected)
     assert expected[-1] == pytest.approx(source.update(*after)[-1, 0], abs=1.0)
     assert once.describe(0, int(after[0][-1])).reference == source.describe(0, int(after[0][-1])).reference
+
+
+@every
+def test_a_state_that_is_saved_and_taken_up_goes_on_as_if_nothing_had_happened(case, tmp_path):
+    rows = stream(case, LEARN + 260, 25, [(LEARN + 60, case.moved), (LEARN + 110, case.healthy)], series=2)
+    old, after = learnt(case, rows)
+    before, rest = pieces(after, [LEARN + 77])
+    old.update(*before)
+    old.learn(LEARN + 24)
+    np.savez(tmp_path / "state.npz", **state_of(old))
+    new = case.fresh(2)
+    with np.load(tmp_path / "state.npz", allow_pickle=False) as saved:
+        take_state(new, saved)
+    for part in pieces(rest, range(LEARN + 96, LEARN + 260, 24)):
+        assert np.array_equal(new.update(*part), old.update(*part))
+        last = int(part[0][-1])
+        assert close(new.describe(0, last), old.describe(0, last))
+        for detector in (old, new):
+            detector.learn(last - 24, (LEARN + 60, LEARN + 110))
+            detector.restart(1)
+    assert np.array_equal(new.evidence(last), old.evidence(last))
+
+
+@every
+def test_a_state_of_another_is_refused(case):
+    arrays = state_of(learnt(case, stream(case, LEARN, 26))[0])
+    arrays.pop(next(key for key in arrays if "below" in key or "share" in key))
+    with pytest.raises(StateError, match="lacks"):
+        take_state(case.fresh(), arrays)
 
 
 @every
