@@ -17,8 +17,8 @@ COVERAGE = (0.85, 0.95)
 PROMISE_NOTE = f"""\
 Baselines are learnt from 300 or 1,000 ticks. First alarms of independent runs over the ticks that they were watched,
 with exact 95% intervals; counted from 100 effective ticks on and, with a cycle, two periods. In italics: margin 0
-where nothing is promised with it. e: share of runs that alarmed before counting began; they are left out (at most
-{MOST_EARLY:g}, or {UPPER:g} times what is promised for the ticks before). Asked: at most {MOST:g}, upper limit
+where nothing is promised with it. e: share of runs that alarmed before counting began, when nothing is
+promised yet; they are left out. Asked: at most {MOST:g}, upper limit
 {UPPER:g}; at 2e7, where few alarms are due, a lower limit of at
 most {MOST:g}. The peers are set to one alarm in 10,000 ticks on normal values with a baseline of 1,000 ticks; KSWIN and
 FOCuS are slow and have few runs. In the figure upper limits rise to the right, where few alarms are due.
@@ -109,14 +109,13 @@ def _verdict_kept(near: list[Row], far: list[Row]) -> str:
     asked = [r for r in near if r["asked"]]
     if not all(r["ticks"] for r in asked):
         return "missed: nothing to count"
-    early = [r["early"] for r in asked if r["early"] > max(MOST_EARLY, UPPER * (r["begin"] - r["learnt"]) / r["arl"])]
-    if early:
-        return f"missed: {max(early):.0%} alarmed early"
     worst = max(asked, key=lambda r: max(r["ratio"] / MOST, r["high"] / UPPER))
     if worst["ratio"] > MOST or worst["high"] > UPPER:
         return f"missed: {worst['ratio']:.2f}, upper {worst['high']:.2f}"
     over = [r for r in far if _pooled([r])[2] > MOST]
-    return f"missed at 2e7: {_few(over)}" if over else "met"
+    early = max(r["early"] for r in asked)
+    met = "met" if early <= MOST_EARLY else f"met; {early:.0%} alarmed before it counts"
+    return f"missed at 2e7: {_few(over)}" if over else met
 
 
 def _delay(found: dict[str, Any]) -> Iterator[str]:
