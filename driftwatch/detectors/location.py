@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from driftwatch.detectors.memory import Memory
 from driftwatch.detectors.protocol import Recent, Shift
+from driftwatch.detectors.waiting import Waiting
 from driftwatch.statistics.bets import BETS, cell_of, reach_of, table, weights
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.normal import uniform_of
@@ -69,8 +70,7 @@ class LocationDetector:
         self.series = len(margin)
         self.memory = Memory(self.series, weights())
         self.learnt: list[Floats] = [np.empty(0)] * self.series
-        self.waiting_tick: Ints = np.empty(0, np.int64)
-        self.waiting: Floats = np.empty((0, self.series))
+        self.waiting = Waiting(self.series)
         self.whitening = [Whitening.none()] * self.series
         self.taps = np.stack([w.taps for w in self.whitening], axis=1)
         self.near = margin * self.taps.sum(axis=0)
@@ -93,8 +93,7 @@ class LocationDetector:
 
     def update(self, tick: Ints, value: Floats, total: Floats) -> Floats:
         """Take rows of values (NaN: nothing was observed); returns log R of each."""
-        self.waiting_tick = np.concatenate([self.waiting_tick, tick])
-        self.waiting = np.concatenate([self.waiting, value])
+        self.waiting.add(tick, value)
         if not len(tick):
             return np.empty((0, self.series))
         slabs = [slice(k, k + _SLAB) for k in range(0, len(tick), _SLAB)]
@@ -144,13 +143,7 @@ class LocationDetector:
 
     def learn(self, before: int, skip: tuple[int, int] | None = None) -> None:
         """Take what was observed before this tick as healthy; the ticks in ``skip`` are never."""
-        waiting = np.ones(len(self.waiting_tick), np.bool_)
-        if skip is not None:
-            waiting &= (self.waiting_tick < skip[0]) | (self.waiting_tick > skip[1])
-        ripe = waiting & (self.waiting_tick < before)
-        new, out = self.waiting[ripe], self.waiting[~waiting]
-        rest = waiting & ~ripe
-        self.waiting_tick, self.waiting = self.waiting_tick[rest], self.waiting[rest]
+        new, out = self.waiting.take(before, skip)
         for k in range(self.series):
             self._absorb(k, new[:, k], out[:, k])
 
@@ -180,7 +173,7 @@ class LocationDetector:
 
     def _recount(self, k: int) -> None:
         """Count the past anew: what was learnt, and what waits."""
-        waiting = self.waiting[:0, k] if self.anchored else self.waiting[:, k]
+        waiting = self.waiting.value[:0, k] if self.anchored else self.waiting.value[:, k]
         values = np.concatenate([self.learnt[k], waiting[~np.isnan(waiting)]])
         white = np.convolve(values, self.taps[:, k], "valid")
         centre = float(np.median(white))
@@ -216,7 +209,7 @@ class LocationDetector:
         k = series
         if not self.ready(k) or not len(value):
             return np.zeros((len(value), 2, BETS))
-        waiting = self.waiting[self.waiting_tick <= tick - LAG, k]
+        waiting = self.waiting.value[self.waiting.tick <= tick - LAG, k]
         healthy = np.concatenate([self.learnt[k], waiting[~np.isnan(waiting)]])
         known = np.sort(np.convolve(healthy, self.taps[:, k], "valid"))
         room = _BOUND * deviation(self.learnt[k])

@@ -8,6 +8,7 @@ import numpy as np
 
 from driftwatch.detectors.memory import Memory
 from driftwatch.detectors.protocol import Recent, Shift
+from driftwatch.detectors.waiting import Waiting
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.whitening import long_run_variance
 
@@ -53,8 +54,7 @@ class ProportionDetector:
     def __init__(self, *, margin: Floats, capacity: int = 17_280) -> None:
         self.margin, self.capacity, self.series = margin, capacity, len(margin)
         self.memory = Memory(self.series, np.full(len(_UP), 1.0 / len(_UP)))
-        self.waiting_tick: Ints = np.empty(0, np.int64)
-        self.waiting: Floats = np.empty((0, self.series, 2))
+        self.waiting = Waiting(self.series, 2)
         self.learnt: list[Floats] = [np.empty((0, 2))] * self.series
         self.share, self.error = np.zeros(self.series), np.zeros(self.series)
         self.dispersion = np.ones(self.series)
@@ -73,8 +73,7 @@ class ProportionDetector:
         """Take counts: ``value`` of ``total`` requests in each tick; returns log R of each."""
         if not len(tick):
             return np.empty((0, self.series))
-        self.waiting_tick = np.concatenate([self.waiting_tick, tick])
-        self.waiting = np.concatenate([self.waiting, np.stack([value, total], axis=2)])
+        self.waiting.add(tick, np.stack([value, total], axis=2))
         seen = ~np.isnan(value) & (total > 0) & [self.ready(k) for k in range(self.series)]
         log_factors = self._log_factors(np.where(seen, value, 0.0), np.where(seen, total, 0.0))
         strength = np.where(seen[..., None], self.memory.bet(np.exp(log_factors), seen), 0.0)
@@ -83,12 +82,7 @@ class ProportionDetector:
 
     def learn(self, before: int, skip: tuple[int, int] | None = None) -> None:
         """Take the counts before this tick as healthy; those in ``skip`` are never."""
-        waiting = np.ones(len(self.waiting_tick), np.bool_)
-        if skip is not None:
-            waiting &= (self.waiting_tick < skip[0]) | (self.waiting_tick > skip[1])
-        ripe = waiting & (self.waiting_tick < before)
-        new, rest = self.waiting[ripe], waiting & ~ripe
-        self.waiting_tick, self.waiting = self.waiting_tick[rest], self.waiting[rest]
+        new, _ = self.waiting.take(before, skip)
         for k in range(self.series):
             some = new[new[:, k, 1] > 0, k]
             if len(some):

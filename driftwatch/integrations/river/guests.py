@@ -10,6 +10,7 @@ import numpy as np
 
 from driftwatch.detectors import Recent, Shift
 from driftwatch.detectors.memory import KEPT, Memory
+from driftwatch.detectors.waiting import Waiting
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.whitening import long_run_variance, winsorised
 
@@ -64,8 +65,7 @@ class RiverDetector:
         self.memory = Memory(series, np.ones(1))
         self.guests = [make() for _ in range(series)]
         self.learnt: list[Floats] = [np.empty(0)] * series
-        self.waiting_tick: Ints = np.empty(0, np.int64)
-        self.waiting: Floats = np.empty((0, series))
+        self.waiting = Waiting(series)
 
     def ready(self, series: int) -> bool:
         """Whether anything has been learnt."""
@@ -80,8 +80,7 @@ class RiverDetector:
         if not len(tick):
             return np.empty((0, self.series))
         x = self._fed(value, total)
-        self.waiting_tick = np.concatenate([self.waiting_tick, tick])
-        self.waiting = np.concatenate([self.waiting, x])
+        self.waiting.add(tick, x)
         since = np.zeros(x.shape, np.int64)
         seen = ~np.isnan(x) & [self.ready(k) for k in range(self.series)]
         for k, guest in enumerate(self.guests):
@@ -97,12 +96,7 @@ class RiverDetector:
 
     def learn(self, before: int, skip: tuple[int, int] | None = None) -> None:
         """Take what was observed before this tick as healthy; the ticks in ``skip`` are never."""
-        waiting = np.ones(len(self.waiting_tick), np.bool_)
-        if skip is not None:
-            waiting &= (self.waiting_tick < skip[0]) | (self.waiting_tick > skip[1])
-        ripe = waiting & (self.waiting_tick < before)
-        new, rest = self.waiting[ripe], waiting & ~ripe
-        self.waiting_tick, self.waiting = self.waiting_tick[rest], self.waiting[rest]
+        new, _ = self.waiting.take(before, skip)
         for k in range(self.series):
             some = new[~np.isnan(new[:, k]), k]
             if self.ready(k):
