@@ -16,6 +16,7 @@ KEPT = 1440
 """Ticks kept for the estimate of the change time (two hours of 5 s ticks)."""
 HEAD_START = 24.0
 """R begins as if so many healthy ticks had been watched: what is broken from the start is found sooner."""
+_LATELY = 24  # rows that are looked at first
 _SPARE = KEPT // 4  # rows to fill before the oldest are let go
 
 
@@ -111,11 +112,15 @@ class Memory:
 
     def _strength(self, series: int, last: int) -> tuple[float, float]:
         """Log R, and the log e-value, at the last row judged until ``last``."""
-        rows = self.judged(series, last)
-        if not len(rows):
-            return -math.inf, -math.inf
-        log_e = float(self.log_e(rows["strength"][-1, series]))
-        return log_e, log_e - math.log(self.weights.sum() * (rows["watched"][-1, series] + HEAD_START))
+        end = int(np.searchsorted(self.rows["tick"], last, side="right"))
+        for n in (_LATELY, KEPT):
+            rows = self.rows[max(end - n, 0) : end]
+            judged = np.flatnonzero((rows["strength"][:, series, 0] > 0.0) & (rows["tick"] >= self.since[series]))
+            if len(judged):
+                row = rows[judged[-1]]
+                log_e = float(self.log_e(row["strength"][series]))
+                return log_e, log_e - math.log(self.weights.sum() * (row["watched"][series] + HEAD_START))
+        return -math.inf, -math.inf
 
     def change(self, series: int, last: int, log_factors: Floats) -> tuple[int, int, int] | None:
         """Onset and the ends of its interval, as seen at ``last``.

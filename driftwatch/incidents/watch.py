@@ -144,8 +144,12 @@ class StreamWatch:
 
     def in_doubt(self, last: int) -> bool:
         """Whether something may be changing: then it is too early to call the newest ticks healthy."""
-        judged = (name for name, test in self.tests.items() if not BY_NAME[test.signal].workload)
-        return any(self.evidence(name, last) > DOUBT for name in judged)
+        return any(
+            evidence > DOUBT
+            for panel in self.panels
+            for signal, evidence in zip(panel.signals, panel.detector.evidence(last), strict=True)
+            if not BY_NAME[signal].workload
+        )
 
     def learn(self, before: int, skip: tuple[int, int] | None) -> None:
         """Take what was seen before this tick as healthy, but for the ticks in ``skip``."""
