@@ -23,7 +23,7 @@ from driftwatch.statistics.whitening import LONGEST, Whitening, long_run_varianc
 _REFIT = 1.25  # the persistence is fitted anew when there is this much more to learn from
 _FEWEST = LAG + 20  # values without which nothing is judged
 _SLAB = 512  # rows that are judged in one go: what they need fits into a processor's cache
-_BOUND = 3.0  # standard deviations
+_BOUND = 3.0  # standard deviations beyond which a value is not believed to be followed by another such
 _FINEST = 1e-6  # a series that never moved has bins this wide
 
 
@@ -184,7 +184,8 @@ class LocationDetector:
     def restore(self, series: int, learnt: Floats) -> None:
         """Take over what another one learnt."""
         self.learnt[series], self.fitted[series] = learnt, 0
-        self._fit(series)
+        if len(learnt) >= _FEWEST:
+            self._fit(series)
 
     def evidence(self, tick: int) -> Floats:
         """Natural logarithm of the e-values as seen at this tick; -inf while learning."""

@@ -267,6 +267,17 @@ def test_what_one_learnt_another_takes_over(case):
 
 
 @every
+@pytest.mark.parametrize("n", [1, 7, 30])
+def test_a_short_past_is_taken_over_as_far_as_it_goes(case, n):
+    source = case.fresh()
+    source.restore(0, learnt(case, stream(case, LEARN, 27))[0].learnt[0][:n])
+    for part in pieces(stream(case, 60, 28), [24, 48]):
+        assert not np.isnan(source.update(*part)).any()
+        source.learn(int(part[0][-1]) + 1)
+    assert source.ready(0)
+
+
+@every
 def test_a_state_that_is_saved_and_taken_up_goes_on_as_if_nothing_had_happened(case, tmp_path):
     rows = stream(case, LEARN + 260, 25, [(LEARN + 60, case.moved), (LEARN + 110, case.healthy)], series=2)
     old, after = learnt(case, rows)
