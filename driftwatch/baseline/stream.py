@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, workload_of
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
+from driftwatch.baseline.pending import NEVER, Pending, one_of, outside
 from driftwatch.baseline.shares import Shares
 from driftwatch.baseline.tails import apart
 from driftwatch.baseline.warmup import find_step, independent, outages
@@ -18,33 +19,11 @@ from driftwatch.config import Learning
 from driftwatch.events.signals import BY_NAME, TAILS
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.robust import midmean, sums
-from driftwatch.ticks.tick import OUTCOMES, Ticks, joined, merge
+from driftwatch.ticks.tick import OUTCOMES, Ticks, merge
 
 _REFIT = 1.25  # solve again when there is this much more to learn from
-_NEVER = 2**60  # a tick beyond all others
 _GAP = 720  # a warm-up does not reach over a longer pause, in ticks
 _STEP_SIGNALS = ("ttft", "itl", "latency")
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """Judged rows that may be learnt from once they are old enough."""
-
-    workload: Workload
-    ticks: Ticks
-    apart: Mapping[str, tuple[Ints, Floats, Floats]] = field(default_factory=dict)
-    """By signal with a tail: tick, distance from the rest of the tick, and requests."""
-
-    def between(self, first: int, last: int) -> _Pending:
-        """The part in these ticks, both included."""
-        known = self.workload.tick
-        if len(known) and first <= known[0] and known[-1] <= last:
-            return self
-        apart = {}
-        for signal, columns in self.apart.items():
-            start, end = columns[0].searchsorted([first, last + 1])
-            apart[signal] = (columns[0][start:end], columns[1][start:end], columns[2][start:end])
-        return _Pending(self.workload.between(first, last), self.ticks.between(first, last), apart)
 
 
 @dataclass(slots=True)
@@ -72,7 +51,7 @@ class StreamBaseline:
     warmup: list[Ticks] = field(default_factory=list)
     warmup_first: int | None = None
     down: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    pending: list[_Pending] = field(default_factory=list)
+    pending: list[Pending] = field(default_factory=list)
     counts: Floats = field(default_factory=lambda: np.empty(0))
     worth: float = np.inf
     learnt: float = 0.0
@@ -273,7 +252,7 @@ class StreamBaseline:
             segments[signal] = _by_segment(ticks, values, residual, model.scale)
         tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
         self.counts = np.concatenate([self.counts, counts])[-(LOAD_SPAN - 1) :]
-        self.pending.append(_Pending(workload, ticks, distances))
+        self.pending.append(Pending(workload, ticks, distances))
         return Judged(tracks, segments, np.nan_to_num(counts))
 
     def _shares(self, ticks: Ticks, prompt: Ints, inside: NDArray[np.bool_], first: int, n: int) -> dict[str, Observed]:
@@ -309,12 +288,12 @@ class StreamBaseline:
         """Take what was judged before this tick as healthy, but for the ticks in ``skip``."""
         if not self.pending:
             return
-        for first, last in _outside(skip, before):
+        for first, last in outside(skip, before):
             parts = [p.between(first, last) for p in self.pending]
-            self._absorb(_joined(parts))  # joined, so that the cuts of the batches leave no trace
+            self._absorb(one_of(parts))  # joined, so that the cuts of the batches leave no trace
             for signal, (_, distance, count) in (item for part in parts for item in part.apart.items()):
                 self.models[signal].tail.learn(distance, count)
-        self.pending = [p.between(before, _NEVER) for p in self.pending if (p.workload.tick >= before).any()]
+        self.pending = [p.between(before, NEVER) for p in self.pending if (p.workload.tick >= before).any()]
         if self.learnt >= self.solved * _REFIT:
             for model in self.models.values():
                 model.refit()
@@ -325,7 +304,7 @@ class StreamBaseline:
         self.learnt = self.solved
         self.pending = []
 
-    def _absorb(self, part: _Pending) -> None:
+    def _absorb(self, part: Pending) -> None:
         if not len(part.ticks):
             return
         design = part.workload.design(self.centre)
@@ -353,23 +332,6 @@ def _worth(judged: Judged) -> float:
 def _length(parts: Sequence[Ticks]) -> int:
     """Ticks with requests."""
     return len(np.unique(np.concatenate([t.tick for t in parts]))) if parts else 0
-
-
-def _joined(parts: Sequence[_Pending]) -> _Pending:
-    parts = [p for p in parts if len(p.ticks)] or parts[:1]
-    if len(parts) == 1:
-        return parts[0]
-    rows = [p.workload for p in parts]
-    names = ("tick", "logs", "cells", "load", "requests")
-    workload = Workload(*(np.concatenate([getattr(row, name) for row in rows]) for name in names))
-    return _Pending(workload, joined([p.ticks for p in parts]))
-
-
-def _outside(skip: tuple[int, int] | None, before: int) -> list[tuple[int, int]]:
-    """Spans of ticks before this one that are not in ``skip``, both ends included."""
-    if skip is None:
-        return [(-_NEVER, before - 1)]
-    return [(-_NEVER, min(skip[0], before) - 1), (skip[1] + 1, before - 1)]
 
 
 def _by_segment(ticks: Ticks, seen: Measured, residual: Floats, scale: float) -> SegmentSums:
