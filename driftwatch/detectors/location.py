@@ -30,10 +30,11 @@ _FINEST = 1e-6  # a series that never moved has bins this wide
 class LocationDetector:
     """Mixture Shiryaev-Roberts e-detector for locations, two-sided, with an indifference margin.
 
-    Values are ranked among all of the past, what was learnt and what came since, so the p-values of an exchangeable
-    stream are exactly uniform and independent, whatever its distribution is and however little was learnt. Of a stream
-    with a memory the whitened values are ranked, and the evidence is discounted for the dependence that they still
-    show. What an incident brought is counted out again (`learn` with ``skip``).
+    Values are ranked among all of the past, what was learnt and what came since, but for the newest ones. Of an
+    exchangeable stream such ranks are uniform, whatever its distribution is and however little was learnt; what leaving
+    out the newest costs is allowed for by variances, and measured (benchmarks/results/detection.md). Of a stream with a
+    memory the whitened values are ranked, and the evidence is discounted for the dependence that they still show. What
+    an incident brought is counted out again (`learn` with ``skip``).
 
     Parameters
     ----------

@@ -16,7 +16,10 @@ def past_of(learnt, series=1):
 
 def counted(past, learnt, x, margin, tie):
     """What `Past.rank` says, one value after the other."""
-    bin_of = lambda value: int(past.bins(np.array([[value]]))[0, 0])  # noqa: E731
+
+    def bin_of(value):
+        return int(past.bins(np.array([[value]]))[0, 0])
+
     known = [bin_of(value) for value in learnt]
     found = []
     for value, u in zip(x, tie, strict=True):
