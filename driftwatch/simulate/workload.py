@@ -6,7 +6,6 @@ whatever the rate. So a rerun with one thing changed differs in that thing only,
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
@@ -16,6 +15,7 @@ from driftwatch.errors import ConfigError
 from driftwatch.events.columns import Coded, Floats, concat_coded
 from driftwatch.simulate.arrivals import DAY_S, Load, bursty, poisson, swinging, traced
 from driftwatch.simulate.columns import Ints, Traffic
+from driftwatch.simulate.conversations import draw_turns, since_begun, with_history
 from driftwatch.simulate.traces import Trace
 
 NEVER = 2**31
@@ -24,7 +24,6 @@ NEVER = 2**31
 Lengths = tuple[Ints, Ints, Ints, Ints]
 
 LUCK_SIGMA = 0.15
-THINK_SIGMA = 1.0
 WARM_UP = 8.0  # mean conversations before the window: e^-8 of them last longer
 
 
@@ -175,13 +174,13 @@ def _draw_one(tenant: Tenant, model: str, start: float, seconds: float, seed: in
 
     early = WARM_UP * tenant.turns * tenant.think_s if tenant.turns > 1.0 else 0.0
     begun, rows = _beginnings(tenant, rng("arrival"), start - early, seconds + early)
-    turns = _turns(rng("turns"), len(begun), tenant.turns)
+    turns = draw_turns(rng("turns"), len(begun), tenant.turns)
     session = np.repeat(np.arange(len(begun)), turns)
     n = len(session)
     lengths = _drawn(tenant, rng, turns) if tenant.trace is None else _recorded(tenant, tenant.trace, rows)
     prompt, output, history, shared = lengths
     traffic = Traffic(
-        at=begun[session] + _since_begun(rng("think"), turns, tenant.think_s),
+        at=begun[session] + since_begun(rng("think"), turns, tenant.think_s),
         prompt_tokens=prompt,
         output_tokens=output,
         max_tokens=np.full(n, tenant.max_tokens),
@@ -220,22 +219,6 @@ def _beginnings(tenant: Tenant, rng: np.random.Generator, start: float, seconds:
     return at, np.full(len(at), -1)
 
 
-def _turns(rng: np.random.Generator, n: int, mean: float) -> Ints:
-    """Geometric, each from one draw, so that a longer mean makes the same conversations longer."""
-    scale = -1.0 / math.log1p(-1.0 / mean) if mean > 1.0 else 0.0
-    return 1 + np.floor(scale * rng.standard_exponential(n)).astype(np.int64)
-
-
-def _since_begun(rng: np.random.Generator, turns: Ints, think_s: float) -> Floats:
-    """Seconds from the first turn of each conversation to each of its turns."""
-    gaps = think_s * _lognormal(rng, int(turns.sum()), THINK_SIGMA) * math.exp(-0.5 * THINK_SIGMA**2)
-    first = np.cumsum(turns) - turns
-    gaps[first] = 0.0
-    passed = np.cumsum(gaps)
-    since: Floats = passed - np.repeat(passed[first], turns)
-    return since
-
-
 def _lognormal(rng: np.random.Generator, n: int, sigma: float) -> Floats:
     return np.exp(sigma * rng.standard_normal(n))
 
@@ -252,20 +235,12 @@ def _recorded(tenant: Tenant, trace: Trace, rows: Ints) -> Lengths:
 
 
 def _drawn(tenant: Tenant, rng: Callable[[str], np.random.Generator], turns: Ints) -> Lengths:
-    """Prompt, output, history and shared tokens of all turns; a loop over turns, each for all conversations."""
+    """Prompt, output, history and shared tokens of all turns as they are drawn."""
     n = int(turns.sum())
     alone = np.minimum(tenant.shared_tokens + _tokens(rng("prompt"), n, *tenant.prompt_tokens), tenant.room)
     output = _tokens(rng("output"), n, *tenant.output_tokens)
     answer = np.minimum(output, tenant.max_tokens)
-    prompt, history = alone.copy(), np.zeros(n, np.int64)
-    first = np.cumsum(turns) - turns
-    for turn in range(1, int(turns.max(initial=1))):
-        row = first[turns > turn] + turn
-        before = prompt[row - 1] + answer[row - 1]
-        longer = before + alone[row] - tenant.shared_tokens
-        fits = longer <= tenant.room
-        prompt[row] = np.where(fits, longer, alone[row])
-        history[row] = np.where(fits, before, 0)
+    prompt, history = with_history(alone, answer, turns, tenant.shared_tokens, tenant.room)
     return prompt, output, history, np.full(n, tenant.shared_tokens)
 
 

@@ -173,6 +173,7 @@ def test_conversations_are_under_way_when_the_window_begins():
     assert going_on[0] == pytest.approx(np.mean(going_on[1:]), abs=0.03)
     sizes = np.unique(traffic.session, return_counts=True)[1]
     assert sizes.mean() == pytest.approx(4.0, rel=0.1)
+    assert sizes.var() == pytest.approx(4.0 * 3.0, rel=0.1)  # as of a geometric number
 
 
 def test_lengths_and_shares_are_as_asked():
@@ -189,6 +190,14 @@ def test_lengths_and_shares_are_as_asked():
     )
     assert traffic.labels["model"].values == ("m",)
     assert len(np.unique(traffic.session)) == len(traffic)
+
+
+def test_the_quantities_of_a_request_know_nothing_of_each_other():
+    traffic = drawn(replace(BATCH, rate=20.0, n_prompts=50, adapters={"law": 0.5}), seconds=1_000.0)
+    gaps, adapter = np.diff(traffic.at, prepend=START), traffic.labels["adapter"].codes
+    lengths = np.log(traffic.prompt_tokens), np.log(traffic.output_tokens)
+    related = np.corrcoef([*lengths, np.log(traffic.luck), traffic.prompt, adapter, gaps]) - np.eye(6)
+    assert np.abs(related).max() < 0.04
 
 
 def test_sessions_keep_their_adapter_and_their_tenant():
