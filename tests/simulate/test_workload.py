@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from driftwatch.errors import ConfigError, InputError
 from driftwatch.simulate.arrivals import bursty, poisson, swinging, traced
+from driftwatch.simulate.conversations import since_begun, with_history
 from driftwatch.simulate.traces import read_load, read_trace
 from driftwatch.simulate.workload import NEVER, Tenant, draw, merge
 
@@ -159,6 +160,19 @@ def test_a_turn_begins_with_the_last_turn_and_its_answer():
     with_history = before + prompt[1:] - CHAT.shared_tokens
     assert (with_history[follows & ~kept] > 4_000 - CHAT.max_tokens).all()
     assert (history[1:][~follows & (traffic.at[order][1:] > START + 1_500.0)] == 0).mean() > 0.9
+
+
+def test_a_history_that_does_not_fit_is_dropped_and_begins_anew():
+    prompt, history = with_history(np.full(4, 30), np.full(4, 10), np.array([4]), shared=20, room=69)
+    assert prompt.tolist() == [30, 50, 30, 50]
+    assert history.tolist() == [0, 40, 0, 40]
+
+
+def test_turns_come_a_mean_thought_apart():
+    turns = np.full(5_000, 3)
+    since = since_begun(np.random.default_rng(1), turns, 20.0).reshape(-1, 3)
+    assert (since[:, 0] == 0.0).all()
+    assert np.diff(since, axis=1).mean(axis=0) == pytest.approx([20.0, 20.0], rel=0.06)
 
 
 def test_conversations_are_under_way_when_the_window_begins():
