@@ -22,20 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.events.columns import Floats
+from driftwatch.simulate.buckets import GAP, LENGTHS, TTFT, WHOLE
 from driftwatch.simulate.columns import ABORT, FINISHES, Ints, Outcomes, Steps, Traffic
-from driftwatch.simulate.scrapes import Clock, Kind, Place, Sampled, stretch_ends
-from driftwatch.simulate.settings import Settings
+from driftwatch.simulate.counting import Clock, Place, Plan, held, stretch_ends
+from driftwatch.simulate.scrapes import Kind, Sampled
 
-Plan = Sequence[tuple[float, Settings]]
-
-_TTFT: tuple[float, ...] = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75)
-_TTFT += (1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0, 160.0, 640.0, 2560.0)
-_GAP = (0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
-_WHOLE: tuple[float, ...] = (0.3, 0.5, 0.8, 1.0, 1.5, 2.0, 2.5, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0, 60.0)
-_WHOLE += (120.0, 240.0, 480.0, 960.0, 1920.0, 7680.0)
 _REASONS = (*FINISHES, "error", "repetition")
-_LONGEST = 131_072
-"""Tokens of the longest context: the last boundary of the histograms of lengths is not above it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,18 +120,13 @@ def _state(scope: _Scope, settings: Plan) -> Iterable[Sampled]:
     place = Place.of(steps, instants)
     inside = (instants >= steps.start[0]) & (instants < stretch_ends(steps)[-1])
     blocks = steps.blocks[place.stretch] + place.part * (steps.blocks_after - steps.blocks)[place.stretch]
-    kv_blocks = _over_time(settings, [s.kv_blocks for _, s in settings], instants)
+    kv_blocks = held(settings, lambda s: s.kv_blocks, instants)
     waiting = np.where(inside, steps.waiting[place.stretch], 0.0)
     yield scope.one("kv_cache_usage_perc", np.clip(np.where(inside, blocks, 0.0) / kv_blocks, 0.0, 1.0))
     yield scope.one("num_requests_running", np.where(inside, steps.running[place.stretch], 0.0))
     yield scope.one("num_requests_waiting", waiting)
     yield scope.one("num_requests_waiting_by_reason", waiting, reason="capacity")
     yield scope.flat("num_requests_waiting_by_reason", reason="deferred")
-
-
-def _over_time(settings: Plan, values: Sequence[float], times: Floats) -> Floats:
-    begins = np.array([at for at, _ in settings[1:]], np.float64)
-    return np.asarray(values, np.float64)[np.searchsorted(begins, times, "right")]
 
 
 def _tokens(scope: _Scope, rows: tuple[Traffic, Outcomes], settings: Plan) -> Iterable[Sampled]:
@@ -162,7 +149,7 @@ def _tokens(scope: _Scope, rows: tuple[Traffic, Outcomes], settings: Plan) -> It
     yield scope.counter("prefix_cache_queries", scope.events(steps.start, steps.queried))
     yield scope.counter("prefix_cache_hits", scope.events(steps.start, steps.hit))
     if any(s.draft_tokens for _, s in settings):
-        a_draft = _over_time(settings, [s.draft_tokens for _, s in settings], steps.start)
+        a_draft = held(settings, lambda s: s.draft_tokens, steps.start)
         yield scope.counter("spec_decode_num_drafts", scope.grown(steps.drafted / np.maximum(a_draft, 1.0)))
         yield scope.counter("spec_decode_num_draft_tokens", scope.grown(steps.drafted))
         yield scope.counter("spec_decode_num_accepted_tokens", scope.grown(steps.accepted))
@@ -170,7 +157,7 @@ def _tokens(scope: _Scope, rows: tuple[Traffic, Outcomes], settings: Plan) -> It
 
 def _gaps(scope: _Scope) -> Iterable[Sampled]:
     """Gaps between tokens: every sequence that decodes has one in each iteration."""
-    steps, bounds = scope.steps, np.array(_GAP)
+    steps, bounds = scope.steps, np.array(GAP)
     gaps = np.round(steps.decoding * steps.iterations)
     each_s = steps.duration / np.maximum(steps.iterations, 1.0)
     bucket, ends = np.searchsorted(bounds, each_s, "left"), stretch_ends(steps)
@@ -185,14 +172,14 @@ def _gaps(scope: _Scope) -> Iterable[Sampled]:
         return np.cumsum(table, axis=1)
 
     seconds = scope.clock.since_start(lambda times: Place.of(steps, times).total(gaps * each_s))
-    yield from _histogram(scope, "inter_token_latency_seconds", _GAP, scope.clock.since_start(counts), seconds)
+    yield from _histogram(scope, "inter_token_latency_seconds", GAP, scope.clock.since_start(counts), seconds)
 
 
 def _first_tokens(scope: _Scope, rows: tuple[Traffic, Outcomes]) -> Iterable[Sampled]:
     traffic, outcomes = rows
     begun = ~np.isnan(outcomes.first_token_at)
     first = outcomes.first_token_at[begun]
-    yield from _observed(scope, "time_to_first_token_seconds", _TTFT, first, first - traffic.at[begun])
+    yield from _observed(scope, "time_to_first_token_seconds", TTFT, first, first - traffic.at[begun])
 
 
 def _finished(scope: _Scope, rows: tuple[Traffic, Outcomes]) -> Iterable[Sampled]:
@@ -205,36 +192,23 @@ def _finished(scope: _Scope, rows: tuple[Traffic, Outcomes]) -> Iterable[Sampled
     prompt, limit = traffic.prompt_tokens[ended], traffic.max_tokens[ended]
     for code, reason in enumerate(_REASONS):
         yield scope.counter("request_success", scope.events(at[finish == code]), finished_reason=reason)
-    lengths = _lengths(_LONGEST)
     observed: dict[str, tuple[tuple[float, ...], NDArray[np.generic]]] = {
-        "e2e_request_latency_seconds": (_WHOLE, at - arrived),
-        "request_queue_time_seconds": (_WHOLE, scheduled - arrived),
-        "request_prefill_time_seconds": (_WHOLE, first - scheduled),
-        "request_decode_time_seconds": (_WHOLE, at - first),
-        "request_inference_time_seconds": (_WHOLE, at - scheduled),
-        "request_time_per_output_token_seconds": (_GAP, (at - first) / np.maximum(generated - 1, 1)),
-        "request_prompt_tokens": (lengths, prompt),
-        "request_generation_tokens": (lengths, generated),
-        "request_max_num_generation_tokens": (lengths, generated),
-        "request_params_max_tokens": (lengths, limit),
-        "request_params_n": ((1.0, 2.0, 5.0, 10.0, 20.0), np.ones(len(at))),
-        "request_prefill_kv_computed_tokens": (lengths, prompt - outcomes.cached_tokens[ended]),
+        "e2e_request_latency_seconds": (WHOLE, at - arrived),
+        "request_queue_time_seconds": (WHOLE, scheduled - arrived),
+        "request_prefill_time_seconds": (WHOLE, first - scheduled),
+        "request_decode_time_seconds": (WHOLE, at - first),
+        "request_inference_time_seconds": (WHOLE, at - scheduled),
+        "request_time_per_output_token_seconds": (GAP, (at - first) / np.maximum(generated - 1, 1)),
+        "request_prompt_tokens": (LENGTHS, prompt),
+        "request_generation_tokens": (LENGTHS, generated),
+        "request_max_num_generation_tokens": (LENGTHS, generated),
+        "request_params_max_tokens": (LENGTHS, limit),
+        "request_params_n": (LENGTHS[:5], np.ones(len(at))),
+        "request_prefill_kv_computed_tokens": (LENGTHS, prompt - outcomes.cached_tokens[ended]),
         "request_num_preemptions": ((), outcomes.preemptions[ended]),
     }
     for name, (bounds, values) in observed.items():
         yield from _observed(scope, name, bounds, at, np.asarray(values, np.float64))
-
-
-def _lengths(longest: int) -> tuple[float, ...]:
-    """1, 2, 5, 10, 20, 50, ... up to the longest context.
-
-    Examples
-    --------
-    >>> _lengths(100)
-    (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-    """
-    steps = (mantissa * 10.0**exponent for exponent in range(12) for mantissa in (1, 2, 5))
-    return tuple(length for length in steps if length <= longest)
 
 
 def _observed(scope: _Scope, name: str, bounds: tuple[float, ...], at: Floats, values: Floats) -> Iterable[Sampled]:

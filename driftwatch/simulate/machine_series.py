@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from driftwatch.events.columns import Floats
 from driftwatch.simulate.columns import Steps
-from driftwatch.simulate.scrapes import Clock, Kind, Place, Sampled, slow_noise, smoothed, stretch_ends
-from driftwatch.simulate.settings import Settings
+from driftwatch.simulate.counting import Clock, Place, Plan, held, stretch_ends
+from driftwatch.simulate.scrapes import Kind, Sampled, slow_noise, smoothed
 
 _WINDOW_S = 1.0  # over which a driver says how busy a GPU is
 _DECODING, _PREFILLING = 0.55, 0.95  # shares of the power limit, after [1]
@@ -93,7 +93,7 @@ class _Scope:
 
 def machine_series(
     steps: Steps,
-    settings: Sequence[tuple[float, Settings]],
+    settings: Plan,
     instants: Floats,
     machine: Machine,
     labels: Mapping[str, str],
@@ -151,15 +151,12 @@ def _recent(steps: Steps, instants: Floats, share: Floats) -> Floats:
     return np.asarray((now - before) / _WINDOW_S)
 
 
-def _computing(steps: Steps, settings: Sequence[tuple[float, Settings]], instants: Floats) -> Floats:
+def _computing(steps: Steps, settings: Plan, instants: Floats) -> Floats:
     """Share of the last second in which compute was the limit rather than memory: prefill."""
-    begins = np.array([at for at, _ in settings[1:]], np.float64)
-    which = np.searchsorted(begins, steps.start, "right")
-    a_token, floor = (
-        np.array([getattr(s.timing, name) for _, s in settings])[which] for name in ("token_s", "weights_s")
-    )
+    a_token = held(settings, lambda s: s.timing.token_s, steps.start)
+    weights = held(settings, lambda s: s.timing.weights_s, steps.start)
     tokens = (steps.prefilled + steps.generated + steps.drafted - steps.accepted) / np.maximum(steps.iterations, 1.0)
-    return _recent(steps, instants, np.square(np.clip(a_token * tokens / np.maximum(floor, 1e-9), 0.0, 1.0)))
+    return _recent(steps, instants, np.square(np.clip(a_token * tokens / np.maximum(weights, 1e-9), 0.0, 1.0)))
 
 
 def _gpus(scope: _Scope, machine: Machine, busy: Floats, computing: Floats) -> Iterable[Sampled]:
