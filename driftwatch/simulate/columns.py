@@ -108,11 +108,16 @@ class Outcomes:
     finish: Ints
     running: Ints
 
+    def take(self, rows: NDArray[Any]) -> Outcomes:
+        """Keep these rows (indices or a mask)."""
+        return Outcomes(*(getattr(self, f.name)[rows] for f in fields(self)))
+
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What one replica did, a row for each stretch of iterations that were alike, in order of time without gaps
-    (an idle stretch has no iterations).
+    """What one replica did, a row for each stretch of iterations that were alike.
+
+    In order of time and without gaps; an idle stretch has no iterations.
 
     Parameters
     ----------

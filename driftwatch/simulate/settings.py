@@ -60,12 +60,16 @@ class Settings:
         Most tokens of one iteration; longer prompts are computed in chunks.
     prefix_caching
         Whether blocks of finished requests are kept and found again.
+    prefix_found
+        Share of the conversations whose blocks can be found again; the others are computed anew.
     draft_tokens
         Tokens speculated in each iteration and sequence; 0 is no speculation.
     acceptance
         Probability that a speculated token is accepted when those before it were.
     stuck_tokens
         Prompt tokens that each iteration computes for requests that never get anywhere.
+    restarts
+        How often it was started again: another number means an empty prefix cache.
     timeout_s
         A request that waited longer than this is given up by its sender, in seconds.
     """
@@ -76,9 +80,11 @@ class Settings:
     max_num_seqs: int = 256
     max_num_batched_tokens: int = 2048
     prefix_caching: bool = True
+    prefix_found: float = 1.0
     draft_tokens: int = 0
     acceptance: float = 0.0
     stuck_tokens: int = 0
+    restarts: int = 0
     timeout_s: float = 120.0
 
     def gain(self) -> float:
