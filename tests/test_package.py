@@ -143,7 +143,8 @@ def test_every_optional_import_names_the_extra_that_brings_it(project, root):
 
 def optional_imports(file: Path) -> list[tuple[str, str]]:
     calls = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Call)]
-    arguments = [call.args for call in calls if isinstance(call.func, ast.Name) and call.func.id == "load"]
+    loads = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "load"]
+    arguments = [call.args for call in loads if len(call.args) == 2]
     return [
         (module.value.partition(".")[0], extra.value)
         for module, extra in arguments

@@ -119,6 +119,7 @@ def _oldest(scene: Scene, stream: str, signal: str) -> int:
 
 def _finding(alarm: Alarm, scene: Scene, clock: Clock, last: int) -> Finding:
     signal, shift = BY_NAME[alarm.signal], alarm.shift
+    last = max(last, shift.onset)  # another signal may have moved after the leading one was back
     _, raw, total = scene.histories[alarm.stream].signal(alarm.signal, shift.onset, last)
     before, after, change, interval = _sizes(signal, shift, raw, total, scene.width)
     return Finding(
