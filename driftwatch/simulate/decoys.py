@@ -40,7 +40,7 @@ _SHAPES: tuple[Shape, ...] = (_walk, _lagged, _daily, _stepping)
 _NEIGHBOURS: tuple[tuple[str, dict[str, str], Kind, float], ...] = (
     ("node_memory_MemAvailable_bytes", {"instance": "batch-{}"}, "gauge", 4.0e10),
     ("process_resident_memory_bytes", {"job": "gateway", "pod": "gateway-{}"}, "gauge", 4.0e8),
-    ("DCGM_FI_DEV_GPU_UTIL", {"gpu": "0", "Hostname": "train-{}", "pod": "train-{}"}, "gauge", 70.0),
+    ("DCGM_FI_DEV_GPU_UTIL", {"gpu": "0", "Hostname": "train-{}", "pod": "train-{}"}, "gauge", 45.0),
     ("redis_memory_used_bytes", {"pod": "redis-{}"}, "gauge", 2.0e9),
     ("node_load1", {"instance": "batch-{}"}, "gauge", 6.0),
     ("gateway_http_requests_total", {"pod": "gateway-{}", "code": "200"}, "counter", 40.0),
@@ -69,7 +69,7 @@ def decoys(instants: Floats, n: int = 40, rng: Rng | None = None, step_at: float
     rng
         Draws all of it; a fixed one where it is left out.
     step_at
-        A time near which every fourth of them steps up or down by a quarter (within two minutes): coincidences that
+        A time near which every fifth of them steps up or down by a quarter (within two minutes): coincidences that
         must not be taken for causes.
 
     Examples
@@ -79,7 +79,7 @@ def decoys(instants: Floats, n: int = 40, rng: Rng | None = None, step_at: float
     ['node_memory_MemAvailable_bytes', 'process_resident_memory_bytes', 'DCGM_FI_DEV_GPU_UTIL']
     """
     rng = rng or np.random.default_rng(0)
-    steps = [None if step_at is None or k % 4 else step_at + float(rng.uniform(-120.0, 120.0)) for k in range(n)]
+    steps = [None if step_at is None or k % 5 else step_at + float(rng.uniform(-120.0, 120.0)) for k in range(n)]
     return [_decoy(k, instants, rng, step) for k, step in enumerate(steps)]
 
 
@@ -88,7 +88,7 @@ def _decoy(k: int, instants: Floats, rng: Rng, step: float | None) -> Sampled:
     around = 1 + 0.12 * _SHAPES[int(rng.integers(len(_SHAPES)))](instants, rng)
     if step is not None:
         around = around * (1 + float(rng.choice([-1, 1])) * _AFTER_STEP * (instants >= step))
-    value = level * np.exp(rng.normal(0, 0.3)) * np.maximum(around, 0.05)
+    value = level * np.exp(rng.normal(0, 0.15)) * np.maximum(around, 0.05)
     if kind == "counter":
         value = np.cumsum(value * np.diff(instants, prepend=instants[:1]))
     ids = {label: text.format(k) for label, text in labels.items()}

@@ -349,9 +349,9 @@ def test_decoys_move_and_step_where_they_are_told():
         moved = np.diff(one.value)
         assert one.value.std() > 0
         assert one.kind == "gauge" or (moved >= 0).all()
-    stepping = [s for s in series[::4] if s.kind == "gauge"]
+    stepping = [s for s in series[::5] if s.kind == "gauge"]
     jumps = [s.value[at > 3800].mean() / s.value[at < 3400].mean() for s in stepping]
-    assert len(jumps) >= 5
+    assert len(jumps) == 4
     assert all(abs(np.log(jump)) > 0.05 for jump in jumps)
 
 
