@@ -152,6 +152,8 @@ def _dark(one: Sampled, spans: Sequence[tuple[float, float]]) -> Sampled:
 def by_pod(series: Sequence[Sampled], pods: Sequence[tuple[float, str]]) -> list[Sampled]:
     """Say which pod exposed each series; a replacement begins series of its own.
 
+    Series of a host (with an ``instance``) stay as they are: a node knows of no pods, and outlives them.
+
     Parameters
     ----------
     series
@@ -165,13 +167,15 @@ def by_pod(series: Sequence[Sampled], pods: Sequence[tuple[float, str]]) -> list
     >>> [(s.labels["pod"], s.at.tolist()) for s in by_pod([one], [(0.0, "a"), (10.0, "b")])]
     [('a', [0.0]), ('b', [10.0, 20.0])]
     """
+    hosts = [one for one in series if "instance" in one.labels]
     begins = [-np.inf, *(at for at, _ in pods[1:]), np.inf]
     named = [
         _kept(replace(one, labels={**one.labels, "pod": pod}), (one.at >= begins[k]) & (one.at < begins[k + 1]))
         for k, (_, pod) in enumerate(pods)
         for one in series
+        if "instance" not in one.labels
     ]
-    return [one for one in named if len(one)]
+    return [*(one for one in named if len(one)), *hosts]
 
 
 def _kept(one: Sampled, rows: NDArray[Any]) -> Sampled:

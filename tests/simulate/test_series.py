@@ -276,6 +276,14 @@ def test_a_new_pod_begins_new_series():
     assert shown(series, "vllm:generation_tokens_total", pod="new") == [2, 8, 8]
 
 
+def test_a_host_outlives_its_pods():
+    series = by_pod(machine_of(replaced=[1.0]), [(0.0, "old"), (1.0, "new")])
+    (load,) = [one for one in series if one.name == "node_load1"]
+    assert len(load) == len(AT)
+    assert load.labels == {"instance": "h"}
+    assert len([one for one in series if one.name == "kube_pod_status_ready"]) == 2
+
+
 def test_scrapes_come_at_an_interval_with_an_offset_of_their_own():
     one, other = (scrape_times(0.0, 3600.0, 15.0, np.random.default_rng(seed)) for seed in (1, 2))
     assert (np.diff(one) > 14.9).all()
