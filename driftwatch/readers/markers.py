@@ -27,6 +27,8 @@ _TEXT = ("text", "message", "description", "title", "name")
 
 def read(source: Any, config: Config, quarantine: Quarantine, progress: Progress | None) -> Markers:
     """See `driftwatch.readers.read_markers`."""
+    if isinstance(source, Markers):
+        return source
     rows: list[tuple[float, str, str, Mapping[str, str]]] = []
     items = _items(source)
     reading = reading_of(items.values(), config, quarantine, progress)

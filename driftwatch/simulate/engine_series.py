@@ -11,6 +11,7 @@ References
    add the tokens of each chunk of prefill when it is computed.
 .. [2] vLLM issues 31503 and 55634: a request that its sender gives up is in no series by request, not even in
    ``request_success_total{finished_reason="abort"}``, which stays at zero.
+.. [3] vLLM issue 52520: prompts that are computed again and again do show in ``prompt_tokens``.
 """
 
 from __future__ import annotations
@@ -135,7 +136,8 @@ def _tokens(scope: _Scope, rows: tuple[Traffic, Outcomes], settings: Plan) -> It
     yield scope.counter("num_preemptions", scope.events(steps.start, steps.preempted))
     begun = ~np.isnan(outcomes.first_token_at)
     first = outcomes.first_token_at[begun]
-    prompts = scope.events(first, traffic.prompt_tokens[begun])
+    stuck = scope.grown(held(settings, lambda s: s.stuck_tokens, steps.start) * steps.iterations)  # as reported in [3]
+    prompts = scope.events(first, traffic.prompt_tokens[begun]) + stuck
     cached = scope.events(first, outcomes.cached_tokens[begun])
     generated = scope.grown(steps.generated)
     yield scope.counter("prompt_tokens", prompts)

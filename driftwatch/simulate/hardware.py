@@ -127,7 +127,7 @@ def settings_of(gpu: Gpu, model: LanguageModel, gpus: int = 1, memory_share: flo
     Examples
     --------
     >>> settings_of(GPUS["A100-40GB"], MODELS["llama-3.1-8b"]).kv_blocks
-    7980
+    7982
     """
     free = gpus * gpu.memory * (memory_share - RESERVED) - 2 * model.parameters
     return Settings(timing_of(gpu, model, gpus), kv_blocks=int(free / (16 * model.kv_bytes())))

@@ -88,7 +88,7 @@ def _replica(case: Case, run: Run, k: int, scrape_s: float, rng: np.random.Gener
     labels = {"model_name": run.service.model}
     at = scrape_times(run.start, run.end, scrape_s, rng)
     engine = engine_series(steps, rows, plan, at, labels, restarts=replaced, lean=True)
-    host = {**labels, "host": f"gpu-node-{k}"}
+    host = {"host": f"gpu-node-{k}"}
     machine = machine_series(
         steps, plan, scrape_times(run.start, run.end, scrape_s, rng), _machine(run), host, rng, replaced=replaced
     )

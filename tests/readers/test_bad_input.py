@@ -406,6 +406,7 @@ def test_markers_with_and_without_content(tmp_path):
     markers = read_markers(path, Config(), quarantine)
     assert (markers.at.tolist(), markers.kind, markers.text) == ([5.0, 7.0], ("config", "deploy"), ("", "v2"))
     assert markers.labels == ({}, {"pod": "a"})
+    assert read_markers(markers, Config(), quarantine) is markers
     assert reasons(quarantine) == {("not JSON", 1, (2,))}
     with pytest.raises(InputError, match=r"no column holds a time"):
         read_markers([{"kind": "deploy"}], Config(), Quarantine())
