@@ -11,8 +11,6 @@ import argparse
 import json
 import math
 import os
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from detecting.promise import PEER_LEARNT, promise
 from detecting.scale import Scale, say
 from detecting.speed import speed
 from detecting.streams import streams
+from machine import machine
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -39,7 +38,7 @@ def main() -> None:
     given = parser.parse_args()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     before = {} if given.quick else earlier()
-    found = before | finite(measured(given.only or SECTIONS, Scale(given.quick))) | {"machine": machine()}
+    found = before | finite(measured(given.only or SECTIONS, Scale(given.quick))) | {"machine": machine(PACKAGES)}
     print(page(found))
     if not given.quick:
         write(found)
@@ -68,17 +67,6 @@ def recordings() -> Path | None:
     """Real data that does not come with the project, where there is any."""
     folder = Path(os.environ.get("DRIFTWATCH_DATA", HERE.parent.parent / "shared" / "data"))
     return folder if (folder / "vllm_cpu" / "healthy").is_dir() else None
-
-
-def machine() -> dict[str, Any]:
-    """The machine, in words."""
-    described = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in described if line.startswith("model name")]
-    return {
-        "cpu": f"one of {os.cpu_count()} cores of {names[0] if names else platform.machine()}, {platform.system()}",
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
-    }
 
 
 def earlier() -> dict[str, Any]:

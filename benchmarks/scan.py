@@ -11,18 +11,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from machine import machine
 from traffic import Traffic, write
 
 RESULTS = Path(__file__).parent / "results"
@@ -107,7 +106,7 @@ def main() -> None:
     print(text)
     if not given.quick:
         RESULTS.mkdir(exist_ok=True)
-        found = {"machine": machine(), "runs": [asdict(run) for run in runs], "adwin": adwin}
+        found = {"machine": machine(PACKAGES), "runs": [asdict(run) for run in runs], "adwin": adwin}
         (RESULTS / "scan.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
         (RESULTS / "scan.md").write_text(text, encoding="utf-8")
 
@@ -198,20 +197,9 @@ def memory_mb(field: str) -> float:
     return int(line.split()[1]) / 1024
 
 
-def machine() -> dict[str, Any]:
-    """The machine, in words."""
-    described = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    names = [line.partition(":")[2].strip() for line in described if line.startswith("model name")]
-    return {
-        "cpu": f"one of {os.cpu_count()} cores of {names[0] if names else platform.machine()}, {platform.system()}",
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
-    }
-
-
 def report(runs: list[Run], adwin: dict[str, float]) -> str:
     """The results as a page."""
-    here = machine()
+    here = machine(PACKAGES)
     versions = ", ".join(f"{name} {number}" for name, number in here["packages"].items())
     head = f"Measured by `benchmarks/scan.py` on {here['cpu']}; Python {here['python']}, {versions}.\n"
     rows = [

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from detecting.promise import poisson_interval
+from intervals import poisson_interval
 
 Row = dict[str, Any]
 PEER_NAMES = ("ADWIN", "PageHinkley", "FOCuS", "KSWIN")

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2
+from intervals import poisson_interval
 
 from detecting.ours import watch
 from detecting.peers import PEERS, Peer
 from detecting.scale import Scale, say, seeded
 from detecting.streams import Drawn, Stream
-from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.statistics.buckets import Ints
 
 ARLS = (1e3, 1e4, 1e5, 1e6, 2e7)
 HORIZON = 5_000
@@ -124,12 +124,6 @@ def kept(
         early=float(early.mean()),
         begin=float(np.median(begin)),
     )
-
-
-def poisson_interval(count: int) -> Floats:
-    """Exact 95% interval of a mean (Garwood 1936)."""
-    low = 0.5 * chi2.ppf(0.025, 2 * count) if count else 0.0
-    return np.array([low, 0.5 * chi2.ppf(0.975, 2 * count + 2)])
 
 
 def _drawn(stream: Stream, purpose: str, learnt: int, batch: int, ticks: int, runs: int) -> Drawn:
