@@ -9,7 +9,7 @@ import vl_convert
 
 Row = dict[str, Any]
 _MUTED, _GRID, _INK, _BAD = "#646b78", "#e3e6eb", "#1f2430", "#b4232a"
-_STYLE = {
+STYLE = {
     "background": "white",
     "padding": 8,
     "view": {"stroke": None},
@@ -31,7 +31,7 @@ def figures(found: dict[str, Any]) -> dict[str, str]:
 
 def _svg(chart: Any) -> str:
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    return str(vl_convert.vegalite_to_svg(chart.to_dict() | {"config": _STYLE}, vl_version=version))
+    return str(vl_convert.vegalite_to_svg(chart.to_dict() | {"config": STYLE}, vl_version=version))
 
 
 def _promise(rows: list[Row]) -> Any:
