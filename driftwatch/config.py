@@ -90,6 +90,9 @@ class Margins(Section):
     itl_tail: float = Field(0.03, ge=0, description="Change of the share of requests with slow tokens.")
     latency_tail: float = Field(0.03, ge=0, description="Change of the share of slow answers.")
     output_length: float = Field(0.10, ge=0, description="Relative change of the output length.")
+    prefill_length: float = Field(
+        0.10, ge=0, description="Relative change of the prompt tokens that the prefix cache leaves to compute."
+    )
     length_share: float = Field(0.03, ge=0, description="Change of the share of answers cut at the token limit.")
     abort_share: float = Field(0.02, ge=0, description="Change of the share of aborted requests.")
     error_share: float = Field(0.01, ge=0, description="Change of the share of failed requests.")

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.statistics.buckets import CELLS, UNKNOWN_CELL, Floats, Ints
+from driftwatch.statistics.buckets import CELLS, UNKNOWN_CELL, Floats, Ints, cell_of
 from driftwatch.statistics.robust import sums
 from driftwatch.ticks.tick import TOKENS, Ticks
 
-FEATURES = ("one", "prompt", "output", "cached", "prompt_squared", "output_squared", "load")
-"""Columns of a design matrix: logs of token counts, their squares, and the log of the stream's own request rate."""
+FEATURES = ("one", "prompt", "output", "prefill", "prompt_squared", "output_squared", "prefill_squared", "load")
+"""Columns of a design matrix: logs of token counts, their squares, and the log of the stream's own rate of work."""
 _GIVEN = {
     "prompt": ("prompt", "prompt_squared"),
     "output": ("output", "output_squared"),
-    "cached": ("cached",),
+    "cached": ("prefill", "prefill_squared"),  # what the cache leaves to do, not what it saves, is what takes time
     "load": ("load",),
 }
 _SHIFTS = np.array([2, 1, 0]) * (CELLS - 1).bit_length()  # CELLS is a power of 2
@@ -33,11 +33,12 @@ class Workload:
     tick
         Shape (n,).
     logs
-        Shape (n, 3): mean ln(1 + tokens) of prompt, output and cached; NaN where not known.
+        Shape (n, 3): mean ln(1 + tokens) of prompt, output and prefill (what the prefix cache leaves of the prompt); NaN
+        where not known.
     cells
-        Shape (n, 3): workload cells.
+        Shape (n, 3): their workload cells.
     load
-        Shape (n,): log of the stream's requests per tick.
+        Shape (n,): log of the stream's work per tick.
     requests
         Shape (n,): completed requests.
     """
@@ -54,17 +55,17 @@ class Workload:
         return Workload(self.tick[rows], self.logs[rows], self.cells[rows], self.load[rows], self.requests[rows])
 
     def design(self, centre: Floats) -> Floats:
-        """Design matrix, shape (n, 7), centred; what is not known is taken as average.
+        """Design matrix, shape (n, 8), centred; what is not known is taken as average.
 
         Parameters
         ----------
         centre
-            Shape (4,): centre of prompt, output, cached and load.
+            Shape (4,): centre of prompt, output, prefill and load.
         """
         logs = self.logs - centre[:3]
         logs[np.isnan(logs)] = 0.0
         design = np.ones((len(logs), len(FEATURES)))
-        design[:, 1:4], design[:, 4:6], design[:, 6] = logs, logs[:, :2] ** 2, self.load - centre[3]
+        design[:, 1:4], design[:, 4:7], design[:, 7] = logs, logs**2, self.load - centre[3]
         return design
 
 
@@ -75,27 +76,55 @@ def unpack(cell: Ints) -> Ints:
 
 def workload_of(ticks: Ticks, load: Floats, first: int) -> Workload:
     """Describe the rows of one stream's ticks; ``load[i]`` is the load of tick ``first + i``."""
+    logs = _log_tokens(ticks)
+    left = np.maximum(np.expm1(logs[:, 0]) - np.expm1(logs[:, 2]), 0.0)
+    logs[:, 2] = np.log1p(left)
     cells = unpack(ticks.cell)
-    logs = np.where(cells == UNKNOWN_CELL, np.nan, ticks.mean_log_tokens())
+    cells[:, 2] = cell_of(left)
     return Workload(ticks.tick, logs, cells, load[ticks.tick - first], ticks.requests.astype(np.float64))
 
 
-def load_of(counts: Floats, before: Floats) -> Floats:
-    """Log load by tick, from requests per tick and those of the ticks before.
+def _log_tokens(ticks: Ticks) -> Floats:
+    """Mean ln(1 + tokens) of prompt, output and cached, shape (n, 3); NaN where not known."""
+    return np.where(unpack(ticks.cell) == UNKNOWN_CELL, np.nan, ticks.mean_log_tokens())
+
+
+def work_of(ticks: Ticks, counts: Floats, first: int) -> Floats:
+    """What the engine had to work through by tick: tokens prefilled and generated, and one for each request.
+
+    A long prompt holds up all that decode beside it, one that the prefix cache has does not: tokens say more about the
+    next request's latency than requests do. Where no tokens are known this is the number of requests.
+
+    Parameters
+    ----------
+    ticks
+        Rows of ticks from ``first`` on.
+    counts
+        Shape (n,): requests by tick; NaN stays NaN.
+    first
+        The first tick.
+    """
+    prompt, output, cached = np.nan_to_num(np.expm1(_log_tokens(ticks))).T
+    tokens = ticks.requests * (np.maximum(prompt - cached, 0.0) + output)
+    return counts + sums(ticks.tick - first, tokens, len(counts))
+
+
+def load_of(work: Floats, before: Floats) -> Floats:
+    """Log load by tick, from the work per tick and that of the ticks before.
 
     Examples
     --------
     >>> np.exp(load_of(np.array([12.0, 0.0]), np.empty(0))).round(2).tolist()
     [12.5, 6.5]
     """
-    padded = np.concatenate([np.full(LOAD_SPAN, np.nan), before, counts])[-(len(counts) + LOAD_SPAN - 1) :]
+    padded = np.concatenate([np.full(LOAD_SPAN, np.nan), before, work])[-(len(work) + LOAD_SPAN - 1) :]
     windows = np.lib.stride_tricks.sliding_window_view(padded, LOAD_SPAN)
     seen = np.maximum((~np.isnan(windows)).sum(axis=1), 1)
     return np.asarray(np.log(np.nansum(windows, axis=1) / seen + 0.5))
 
 
 def used(given: tuple[str, ...]) -> NDArray[np.bool_]:
-    """Which features a signal is judged by, shape (7,)."""
+    """Which features a signal is judged by, shape (8,)."""
     names = {"one"}.union(*[_GIVEN[g] for g in given]) if given else {"one"}
     return np.array([name in names for name in FEATURES])
 
@@ -107,7 +136,7 @@ class Seen:
     Parameters
     ----------
     counts
-        Shape (3, 128): requests by cell of prompt, output and cached tokens.
+        Shape (3, 128): requests by cell of prompt, output and prefill tokens.
     """
 
     counts: Floats

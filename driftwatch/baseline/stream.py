@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, workload_of
+from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, work_of, workload_of
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.pending import NEVER, Pending, one_of, outside
 from driftwatch.baseline.shares import Shares
@@ -52,7 +52,7 @@ class StreamBaseline:
     warmup_first: int | None = None
     down: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     pending: list[Pending] = field(default_factory=list)
-    counts: Floats = field(default_factory=lambda: np.empty(0))
+    work: Floats = field(default_factory=lambda: np.empty(0))
     worth: float = np.inf
     learnt: float = 0.0
     solved: float = 0.0
@@ -187,12 +187,13 @@ class StreamBaseline:
     def _begin_again(self, ticks: Ticks, first: int, worth: float = np.inf) -> None:
         self.worth = worth
         self.models, self.seen, self.shares = {}, Seen.nothing(), Shares.nothing()
-        self.pending, self.counts = [], np.empty(0)
+        self.pending, self.work = [], np.empty(0)
         self.learnt = self.solved = 0.0
         self.warmup, self.warmup_first = [ticks], first
 
     def _fit(self, ticks: Ticks, first: int, last: int) -> None:
-        workload = workload_of(ticks, load_of(self._requests(ticks, first, last), np.empty(0)), first)
+        work = work_of(ticks, self._requests(ticks, first, last), first)
+        workload = workload_of(ticks, load_of(work, np.empty(0)), first)
         n = np.maximum(workload.requests, 0)
         logs = np.where(np.isnan(workload.logs), 0.0, workload.logs)
         known = ~np.isnan(workload.logs) * n[:, None]
@@ -228,7 +229,8 @@ class StreamBaseline:
         """
         n = last - first + 1
         counts = self._requests(ticks, first, last)
-        workload = workload_of(ticks, load_of(counts, self.counts), first)
+        work = work_of(ticks, counts, first)
+        workload = workload_of(ticks, load_of(work, self.work), first)
         design = workload.design(self.centre)
         inside = self.seen.covers(workload.cells)
         tracks: dict[str, Observed] = {}
@@ -251,7 +253,7 @@ class StreamBaseline:
                 tracks[TAILS[signal]] = Observed(tick, hits, total, hits / total)
             segments[signal] = _by_segment(ticks, values, residual, model.scale)
         tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
-        self.counts = np.concatenate([self.counts, counts])[-(LOAD_SPAN - 1) :]
+        self.work = np.concatenate([self.work, work])[-(LOAD_SPAN - 1) :]
         self.pending.append(Pending(workload, ticks, distances))
         return Judged(tracks, segments, np.nan_to_num(counts))
 

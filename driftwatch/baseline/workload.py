@@ -15,10 +15,11 @@ from driftwatch.statistics.buckets import Floats, Ints, log_value
 from driftwatch.statistics.robust import Gram, gram, huber_fit, huber_weights, midmean, solve, sums
 from driftwatch.ticks.tick import Ticks
 
-CONDITIONAL = ("ttft", "itl", "latency", "output_length")
+CONDITIONAL = ("ttft", "itl", "latency", "output_length", "prefill_length")
 """Signals that are judged given the workload."""
 _NONNEGATIVE = np.array([name == "load" for name in FEATURES])  # more load never makes an engine faster
-_RIDGE = np.array([1e-9, 0.5, 0.5, 0.5, 2.0, 2.0, 1.0])
+_RIDGE = np.array([1e-9, 0.5, 0.5, 0.5, 2.0, 2.0, 2.0, 1.0])
+_TOKENS = {"output_length": 1, "prefill_length": 2}  # columns of the workload that are signals themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,10 @@ class Measured:
 
 def measured(signal: str, ticks: Ticks, workload: Workload) -> Measured:
     """Log values of a signal in these ticks."""
-    if signal == "output_length":
-        row = np.flatnonzero(~np.isnan(workload.logs[:, 1]))
-        return Measured(row, workload.logs[row, 1], workload.requests[row])
+    if signal in _TOKENS:
+        logs = workload.logs[:, _TOKENS[signal]]
+        row = np.flatnonzero(~np.isnan(logs))
+        return Measured(row, logs[row], workload.requests[row])
     row, bucket, count = ticks.duration(signal)
     return Measured(row, log_value(bucket), count.astype(np.float64))
 
@@ -50,11 +52,11 @@ class WorkloadModel:
     Parameters
     ----------
     coefficients
-        Shape (7,): of the features of the design.
+        Shape (8,): of the features of the design.
     scale
         Robust standard deviation of one request's residual.
     ridge
-        Shape (7,): penalties; features that the signal is not judged by are held at 0 by a huge one.
+        Shape (8,): penalties; features that the signal is not judged by are held at 0 by a huge one.
     data
         Sums over everything learnt.
     tail
@@ -74,7 +76,7 @@ class WorkloadModel:
         Parameters
         ----------
         design
-            Shape (n, 7): the workload's design matrix.
+            Shape (n, 8): the workload's design matrix.
         seen
             What was measured.
         per_tick

@@ -59,6 +59,7 @@ SIGNALS: tuple[Signal, ...] = (
         tail_of="latency",
     ),
     Signal("output_length", "output length", "tokens", "unknown", "size", ("prompt",)),
+    Signal("prefill_length", "prompt tokens to compute", "tokens", "low", "size", ("prompt",)),
     Signal("length_share", "answers cut at the token limit", "share", "low", "share"),
     Signal("abort_share", "aborted requests", "share", "low", "share"),
     Signal("error_share", "failed requests", "share", "low", "share"),

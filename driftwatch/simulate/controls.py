@@ -40,9 +40,12 @@ def fewer_chats(traffic: Traffic, amount: Floats, fixed: Floats) -> Traffic:
 
 
 def longer(traffic: Traffic, amount: Floats, fixed: Floats) -> Traffic:
-    """Everybody has more to say."""
-    prompt = np.rint(traffic.prompt_tokens * (1 + 0.4 * amount)).astype(np.int64)
-    return replace(traffic, prompt_tokens=np.minimum(prompt, np.maximum(7000, traffic.prompt_tokens)))
+    """Everybody has more to say, in earlier turns too."""
+    more = 1 + 0.3 * amount
+    prompt, history = (np.rint(x * more).astype(np.int64) for x in (traffic.prompt_tokens, traffic.history_tokens))
+    fits = prompt <= 7000
+    prompt, history = np.where(fits, prompt, traffic.prompt_tokens), np.where(fits, history, traffic.history_tokens)
+    return replace(traffic, prompt_tokens=prompt, history_tokens=history)
 
 
 # fmt: off
@@ -52,7 +55,7 @@ _TABLE: tuple[Scenario, ...] = (
         "mix_change", 0, "fewer chats, more documents", "",
         Fault(crowd=lambda x: more_of("api", 0.5 * x), senders=fewer_chats), "ttft", kinds=("workload",), size=1.0,
     ),
-    Scenario("longer_prompts", 0, "prompts grow by two fifths", "", Fault(senders=longer), "ttft",
+    Scenario("longer_prompts", 0, "prompts grow by three tenths", "", Fault(senders=longer), "ttft",
              kinds=("workload",), size=1.0),
     Scenario("more_traffic", 0, "a third more traffic, below saturation", "",
              Fault(crowd=lambda x: more_of("chat", 0.33 * x)), "ttft", kinds=("workload",), size=1.0),
@@ -60,7 +63,7 @@ _TABLE: tuple[Scenario, ...] = (
              size=0.0),
     Scenario("new_topic", 0, "people ask about something else", "", Fault(text="new_topic", spoils=everyone), "answers",
              kinds=("workload",), size=1.0),
-    Scenario("noisy_minute", 0, "one minute at half speed", "", Fault(engine=slowed), "ttft", kinds=(), size=1.0,
+    Scenario("noisy_minute", 0, "one minute at two thirds of the speed", "", Fault(engine=slowed), "ttft", kinds=(), size=0.5,
              lasts_s=60.0),
     Scenario("benign_nondeterminism", 0, "the same prompt, another sample", "vllm-project/vllm#5543",
              Fault(text="resampled", spoils=everyone), "answers", kinds=(), size=1.0),

@@ -28,8 +28,8 @@ class Deployment:
 
 
 def engine() -> Settings:
-    """An 8B model beside another on an A100: the KV cache gets half of the memory."""
-    return settings_of(GPUS[GPU], MODELS[MODEL], memory_share=0.72)
+    """An 8B model that has an A100 to itself."""
+    return settings_of(GPUS[GPU], MODELS[MODEL])
 
 
 def tenants() -> tuple[Tenant, ...]:
@@ -46,8 +46,8 @@ def standard() -> Deployment:
 
 
 def tight() -> Deployment:
-    """Two replicas whose KV cache is three quarters full on a normal day."""
-    return Deployment(Service(MODEL, (replace(engine(), kv_blocks=2900),) * 2, gpu=GPU), tenants())
+    """Two replicas that share their GPUs with other models: the KV cache is two thirds full at busy times."""
+    return Deployment(Service(MODEL, (replace(engine(), kv_blocks=3600),) * 2, gpu=GPU), tenants())
 
 
 def speculating() -> Deployment:
@@ -58,5 +58,5 @@ def speculating() -> Deployment:
 
 def grouped() -> Deployment:
     """Two replicas, each on two GPUs of one tensor-parallel group."""
-    settings = settings_of(GPUS[GPU], MODELS[MODEL], 2, memory_share=0.36)
+    settings = settings_of(GPUS[GPU], MODELS[MODEL], 2, memory_share=0.5)
     return Deployment(Service(MODEL, (settings,) * 2, gpu=GPU, gpus_per_replica=2), tenants())

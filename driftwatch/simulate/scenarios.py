@@ -46,7 +46,7 @@ _TABLE: tuple[Scenario, ...] = (
     ),
     Scenario(
         "retraction_hysteresis", 2, "slow decoding stays after a burst has gone", "sgl-project/sglang#26248",
-        Fault(engine=slowed, crowd=lambda x: hog(0.7), crowd_s=90.0),
+        Fault(engine=slowed, crowd=lambda x: hog(1.0), crowd_s=90.0),
         "itl", most=8.0, causes=(*_KV, "traffic{tenant=batch}"),
         chain=("traffic{tenant=batch}", "kv_cache_usage", "preemptions", "itl"),
     ),

@@ -163,7 +163,7 @@ def test_what_was_learnt_goes_through_a_file(tmp_path):
     assert again.ready
     last = int(rest.tick[-1])
     for one in (baseline, again):
-        one.counts = np.empty(0)
+        one.work = np.empty(0)
     a, b = (one.judge(rest, FIRST + LEARN, last) for one in (baseline, again))
     for name, track in a.tracks.items():
         np.testing.assert_array_equal(track.value, b.tracks[name].value, name)
