@@ -40,7 +40,7 @@ class Said:
     prompt, model
         Shape (n,): indices of the prompt asked and of the model asked.
     max_tokens
-        Shape (n,): the sender's limit.
+        Shape (n,): the sender's limit, or the engine's: what never stops runs up to it.
     texts
         The n answers as they arrive: not longer than the limit.
     tokens
@@ -101,7 +101,8 @@ class Answers:
         InputError
             If the file cannot be read, a row is not as described, or there are fewer than 2 prompts.
         """
-        rows = list(_rows(path or _BUNDLED))
+        path = path or _BUNDLED
+        rows = list(_rows(path))
         if len(rows) < 2:
             problem = f"a collection of {len(rows)} prompts; at least 2 are needed, as one answer stands in for another"
             raise InputError(problem, source=str(path))
@@ -222,9 +223,7 @@ def _rows(path: Path) -> Iterator[Row]:
             raise InputError(problem, source=str(path), line=number)
         first = first or row
         if _counts(row) != _counts(first):
-            problem = (
-                f"answers {_counts(row)}, the first line has {_counts(first)}; leave out what not all prompts have"
-            )
+            problem = f"has {_counts(row)} answers where line 1 has {_counts(first)}; drop what not all prompts have"
             raise InputError(problem, source=str(path), line=number)
         yield row
 

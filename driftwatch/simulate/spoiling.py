@@ -14,42 +14,10 @@ from numpy.typing import NDArray
 
 from driftwatch.errors import InputError
 from driftwatch.simulate.answers import CHARACTERS_PER_TOKEN, Answers, Said, cut, tokens_of
-
-SCRIPTS: tuple[tuple[str, ...], ...] = (
-    ("และ", "ที่", "ของ", "เป็น", "ได้", "ไม่", "สวัสดี", "ประเทศ", "การศึกษา", "ความคิด", "ทำงาน", "วันนี้", "อาหาร"),
-    (
-        "的",
-        "是",
-        "和",
-        "我们",
-        "这个",
-        "可以",
-        "因为",
-        "问题",
-        "时间",
-        "但是",
-        "例如",
-        "重要的",
-        "一般来说",
-        "与此同时",
-    ),
-    ("и", "не", "что", "это", "как", "время", "после", "чтобы", "можно", "система", "например", "несколько", "поэтому"),
-)
-"""Everyday words of Thai, Chinese and Russian, in the scripts that turned up in English answers."""
-
-CLARIFICATIONS: tuple[str, ...] = (
-    "It looks like the beginning of your message is missing. Could you send it again?",
-    "I'm not sure what you are referring to. Could you give me some more context?",
-    "Could you please clarify your question? I only see the last part of it.",
-    "I don't have any earlier messages from you in this conversation. What would you like to know?",
-    "I'm sorry, but I don't see the text that you mention. Please paste it here and I'll be happy to help.",
-    "Your message seems to be cut off. What would you like me to do with it?",
-)
-"""What a model says that sees only the end of a prompt."""
+from driftwatch.simulate.phrases import CLARIFICATIONS, SCRIPTS
 
 _CLARIFIES = 0.25  # the share of such answers; the others answer what the rest of the prompt may have meant
-_WORD = re.compile(r"\S+")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n")
+_SENTENCE_END = re.compile(r"[.!?](?=\s)|\n")
 _PHRASE = (4, 12)  # words
 
 
@@ -85,7 +53,7 @@ Spoilt = tuple[str, int]
 
 
 class Fault(Protocol):
-    """A way to go wrong; at least the share ``amount`` of the answer does, where a part of it can."""
+    """A way to go wrong; ``amount`` is the share of the answer that does, as in `spoil`."""
 
     def __call__(self, asked: Asked, rng: np.random.Generator, amount: float = ...) -> Spoilt:
         """What is answered instead."""
@@ -140,14 +108,12 @@ def wrong_script(asked: Asked, rng: np.random.Generator, amount: float = 0.1) ->
     """Some words of another script: Thai, Chinese or Russian, one of them an answer (scenario 15)."""
     foreign = SCRIPTS[rng.integers(len(SCRIPTS))]
 
-    def closest(words: Sequence[str]) -> list[str]:
-        draws = rng.integers(len(foreign), size=(len(words), 3)).tolist()
-        return [
-            min((foreign[k] for k in three), key=lambda new: abs(len(new) - len(word)))
-            for word, three in zip(words, draws, strict=True)
-        ]
+    def similar(words: Sequence[str]) -> list[str]:
+        alike = np.searchsorted([len(word) for word in foreign], [len(word) for word in words])
+        places = (alike + rng.integers(-4, 2, len(words))).clip(0, len(foreign) - 1)
+        return [foreign[k] for k in places.tolist()]
 
-    return _replaced(asked.text, rng, amount, closest), asked.tokens
+    return _replaced(asked.text, rng, amount, similar), asked.tokens
 
 
 def garbled(asked: Asked, rng: np.random.Generator, amount: float = 0.2) -> Spoilt:
@@ -166,11 +132,11 @@ def terse(asked: Asked, rng: np.random.Generator, amount: float = 0.5) -> Spoilt
 
     The first sentence stays even where it is more than the share ``1 - amount`` of the answer.
     """
-    shortest = min(asked.answers.texts[asked.model, asked.prompt], key=len)
-    ends = [end.start() for end in _SENTENCE_END.finditer(shortest.rstrip())]
+    shortest = min(asked.answers.texts[asked.model, asked.prompt], key=len).strip()
+    ends = [end.end() for end in _SENTENCE_END.finditer(shortest)]
     room = (1 - amount) * len(asked.text)
     fitting = [end for end in ends if end <= room] or ends[:1]
-    return _in_full(asked, shortest[: fitting[-1]] if fitting else shortest)
+    return _in_full(asked, shortest[: fitting[-1]].rstrip() if fitting else shortest)
 
 
 def lost_beginning(asked: Asked, rng: np.random.Generator, amount: float = 1.0) -> Spoilt:
@@ -216,7 +182,8 @@ def spoil(
     seed
         What becomes of row i depends on this, on i and on its own answer, not on other rows.
     amount
-        At least this share of each such answer goes wrong, 0 to 1; left out, the fault's own default.
+        This share of each such answer goes wrong, 0 to 1, or more: all behind the place where a fault begins, and
+        the whole answer where another one takes its place. Left out, the fault's own default.
     other
         The model that answers in place of the one asked; left out, the last of the collection.
 
@@ -282,12 +249,11 @@ def _another(asked: Asked, rng: np.random.Generator, same_topic: bool = False) -
 
 
 def _replaced(text: str, rng: np.random.Generator, amount: float, new: Callable[[Sequence[str]], Sequence[str]]) -> str:
-    """Replace this share of the words, at least one, wherever they are."""
-    words = list(_WORD.finditer(text))
-    if not words:
-        return text
+    """Replace this share of the words, at least one, wherever they are; line breaks and what touches them stay."""
+    parts = text.split(" ")
+    words = [k for k, part in enumerate(parts) if part and part.isprintable()]
     count = max(1, round(amount * len(words)))
-    chosen = [words[k] for k in np.sort(rng.choice(len(words), count, replace=False)).tolist()]
-    begins, ends = [0, *(word.end() for word in chosen)], [*(word.start() for word in chosen), len(text)]
-    kept = [text[begin:end] for begin, end in zip(begins, ends, strict=True)]
-    return "".join(part for pair in zip(kept, [*new([word[0] for word in chosen]), ""], strict=True) for part in pair)
+    chosen = [words[k] for k in rng.permutation(len(words))[:count]]
+    for k, word in zip(chosen, new([parts[k] for k in chosen]), strict=True):
+        parts[k] = word
+    return " ".join(parts)
