@@ -1,7 +1,8 @@
 """Ask a served model every prompt of a collection and keep what it answers.
 
-The collection that comes with the package was made so: vLLM on a CPU served SmolLM2-135M-Instruct (Apache-2.0) as it
-is (``good``) and with its weights rounded to 4 and 3 bits (``bad4``, ``bad3``), one after the other, and for each::
+The collection that comes with the package was made so: vLLM on a CPU (``--dtype float32``) served
+SmolLM2-135M-Instruct (Apache-2.0) as it is (``good``) and with its weights rounded to 4 and 3 bits (``bad4``,
+``bad3``), one after the other, and for each::
 
     python benchmarks/answers.py driftwatch/simulate/_answers.jsonl.gz --name good --url http://127.0.0.1:8011
 """

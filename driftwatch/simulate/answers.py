@@ -2,7 +2,7 @@
 
 The bundled collection holds 160 prompts in 5 topics and two answers of three models to each: SmolLM2-135M-Instruct
 (Apache-2.0) as it is (``good``) and with its weights rounded to 4 and 3 bits (``bad4``, ``bad3``), served by vLLM on a
-CPU at temperature 0.7 with at most 96 tokens, recorded by ``benchmarks/answers.py``.
+CPU in float32 at temperature 0.7 with at most 96 tokens, recorded by ``benchmarks/answers.py``.
 """
 
 from __future__ import annotations
