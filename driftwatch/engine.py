@@ -9,6 +9,7 @@ import numpy as np
 from driftwatch.attribution.account import record
 from driftwatch.attribution.history import StreamHistory
 from driftwatch.attribution.losses import lost
+from driftwatch.attribution.placement import own
 from driftwatch.attribution.rules import configured
 from driftwatch.attribution.scene import Scene
 from driftwatch.baseline import Baseline, StreamBaseline
@@ -287,7 +288,7 @@ class Engine:
 
     def _scene(self) -> Scene:
         labels = {w.title: self.builder.streams.where(number) for number, w in self.watches.items()}
-        return Scene(self.config, self.histories, labels, self.builder.segments, self.series, self.markers)
+        return Scene(self.config, self.histories, labels, self.builder.segments, own(self.series), self.markers)
 
     def _again(self, alarm: Alarm, tick: int) -> Alarm:
         return self._by_title(alarm.stream).again(alarm, tick)

@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-CHAINS: tuple[tuple[str, ...], ...] = (("kv_cache_usage", "preemptions"), ("traffic", "held_tokens"))
+CHAINS: tuple[tuple[str, ...], ...] = (
+    ("kv_cache_usage", "preemptions"),
+    ("spec_decode_accept_rate", "spec_decode_accept_length"),
+    ("traffic", "held_tokens"),
+)
 """Series that are one cause seen twice: from the state to what it does. They share one credit.
 
 Of an exogenous chain the first one decides whether it moved: tokens in flight also grow because answers take longer.

@@ -155,10 +155,8 @@ def trailing(values: Floats, width: int) -> Floats:
 
 
 def _views(family: Family, ticks: Ints, lags: Sequence[int]) -> list[tuple[int, Floats]]:
-    """Each member at each lag; an exogenous one also as a mean of its recent past."""
-    members = [*family.values]
-    if family.exogenous:
-        members += [trailing(values, 6) for values in family.values]
+    """Each member at each lag, and as a mean of its recent past: a request that ends now has felt all of it."""
+    members = [*family.values, *(trailing(values, 6) for values in family.values)]
     return [(lag, values[np.maximum(ticks - lag, 0)]) for values in members for lag in lags]
 
 

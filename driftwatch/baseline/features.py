@@ -33,8 +33,8 @@ class Workload:
     tick
         Shape (n,).
     logs
-        Shape (n, 3): mean ln(1 + tokens) of prompt, output and prefill (what the prefix cache leaves of the prompt); NaN
-        where not known.
+        Shape (n, 3): mean ln(1 + tokens) of prompt, output and prefill, which is what the prefix cache leaves of the
+        prompt; NaN where not known.
     cells
         Shape (n, 3): their workload cells.
     load

@@ -40,12 +40,20 @@ def fewer_chats(traffic: Traffic, amount: Floats, fixed: Floats) -> Traffic:
 
 
 def longer(traffic: Traffic, amount: Floats, fixed: Floats) -> Traffic:
-    """Everybody has more to say, in earlier turns too."""
-    more = 1 + 0.3 * amount
-    prompt, history = (np.rint(x * more).astype(np.int64) for x in (traffic.prompt_tokens, traffic.history_tokens))
-    fits = prompt <= 7000
-    prompt, history = np.where(fits, prompt, traffic.prompt_tokens), np.where(fits, history, traffic.history_tokens)
-    return replace(traffic, prompt_tokens=prompt, history_tokens=history)
+    """Everybody has three tenths more to say at every turn, and later turns carry it along."""
+    order = np.lexsort([traffic.at, traffic.session])
+    said = traffic.prompt_tokens - np.maximum(traffic.history_tokens, traffic.shared_tokens)
+    more = np.rint(0.3 * amount * said).astype(np.int64)[order]
+    first = np.flatnonzero(np.diff(traffic.session[order], prepend=-1))
+    total = np.cumsum(more)
+    total -= np.repeat(total[first] - more[first], np.diff(np.append(first, len(total))))
+    carried = np.empty_like(total)
+    carried[order] = np.where(traffic.history_tokens[order] > 0, total - more, 0)
+    added = carried + 0
+    added[order] += more
+    fits = traffic.prompt_tokens + added <= 7000
+    prompt = traffic.prompt_tokens + np.where(fits, added, 0)
+    return replace(traffic, prompt_tokens=prompt, history_tokens=traffic.history_tokens + np.where(fits, carried, 0))
 
 
 # fmt: off
@@ -63,8 +71,8 @@ _TABLE: tuple[Scenario, ...] = (
              size=0.0),
     Scenario("new_topic", 0, "people ask about something else", "", Fault(text="new_topic", spoils=everyone), "answers",
              kinds=("workload",), size=1.0),
-    Scenario("noisy_minute", 0, "one minute at two thirds of the speed", "", Fault(engine=slowed), "ttft", kinds=(), size=0.5,
-             lasts_s=60.0),
+    Scenario("noisy_minute", 0, "one minute at two thirds of the speed", "", Fault(engine=slowed), "ttft", kinds=(),
+             size=0.5, lasts_s=60.0),
     Scenario("benign_nondeterminism", 0, "the same prompt, another sample", "vllm-project/vllm#5543",
              Fault(text="resampled", spoils=everyone), "answers", kinds=(), size=1.0),
     Scenario(

@@ -47,7 +47,7 @@ def standard() -> Deployment:
 
 def tight() -> Deployment:
     """Two replicas that share their GPUs with other models: the KV cache is two thirds full at busy times."""
-    return Deployment(Service(MODEL, (replace(engine(), kv_blocks=3600),) * 2, gpu=GPU), tenants())
+    return Deployment(Service(MODEL, (replace(engine(), kv_blocks=4200),) * 2, gpu=GPU), tenants())
 
 
 def speculating() -> Deployment:

@@ -41,14 +41,14 @@ _TABLE: tuple[Scenario, ...] = (
     Scenario(
         "preemption_cliff", 1, "fewer KV blocks than yesterday", "llm-d/inference-sim#298",
         Fault(engine=lambda s, x: replace(s, kv_blocks=int(s.kv_blocks * (1 - x)))),
-        "ttft", most=0.9, deployment=tight, causes=_KV, measured=True, chain=("kv_cache_usage", "preemptions", "ttft"),
+        "ttft", most=0.9, deployment=tight, causes=_KV, measured=True, chain=("kv_cache_usage", "prefix_hit_rate", "preemptions", "ttft"),
         wobble=0.0,
     ),
     Scenario(
         "retraction_hysteresis", 2, "slow decoding stays after a burst has gone", "sgl-project/sglang#26248",
         Fault(engine=slowed, crowd=lambda x: hog(1.0), crowd_s=90.0),
         "itl", most=8.0, causes=(*_KV, "traffic{tenant=batch}"),
-        chain=("traffic{tenant=batch}", "kv_cache_usage", "preemptions", "itl"),
+        chain=("traffic{tenant=batch}", "kv_cache_usage", "prefix_hit_rate", "preemptions", "itl"),
     ),
     Scenario(
         "reprefill_loop", 3, "prompts computed again and again, nothing accounted", "vllm-project/vllm#52520",

@@ -76,7 +76,7 @@ class Replica:
         self.partial: list[int] = []  # admitted, prompt not computed yet
         self.decoding: dict[int, None] = {}  # in order of admission
         self.ends: list[tuple[float, int, int]] = []
-        self.clock, self.offsets = 0.0, 0
+        self.clock, self.offsets, self.lucks = 0.0, 0, 0.0
         self.used = 0
         self.growers = [0] * plan[0][
             1
@@ -183,6 +183,7 @@ class Replica:
         blocks = -(-context // self.size) - self.credit[i]
         del self.decoding[i]
         self.offsets -= self.offset[i]
+        self.lucks -= self.luck[i]
         self.growers[(1 - self.offset[i]) % self.size] -= 1
         self.used -= blocks
         return blocks
@@ -278,7 +279,7 @@ class Replica:
             self.cache.shrink(self.blocks - self.used)
         self.clock, self.now = clock, start + duration
         drafted = float(n * steps * self.drafts)
-        made = n * steps * self.gain
+        made = steps * self.gain * (self.lucks if self.drafts else n)
         joined = self._join() if self.partial else 0
         running = n + len(self.partial) + joined
         accepted = made - n * steps if self.drafts else 0.0
@@ -321,6 +322,7 @@ class Replica:
             self.done[i] += 1
             self.offset[i] = context - clock
             self.offsets += context - clock
+            self.lucks += self.luck[i]
             self.growers[(1 - self.offset[i]) % self.size] += 1
             self.decoding[i] = None
             go = self.wanted[i] - self.done[i]

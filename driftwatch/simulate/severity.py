@@ -114,7 +114,7 @@ def sized(moved: Callable[[float], float], wanted: float, most: float) -> float:
             high, above, below = middle, off, below / 2
         else:
             low, below, above = middle, off, above / 2
-    return best[1]
+    return float(best[1])
 
 
 def _lengths(run: Run) -> Floats:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -184,6 +185,12 @@ class SeriesStore:
         """Time of the newest sample; NaN where there is none."""
         track = self._sampled(series)
         return track.newest if track else float("nan")
+
+    def only(self, kept: Iterable[SeriesId]) -> SeriesStore:
+        """A view of some of the series, for reading."""
+        view = copy(self)
+        view.tracks = {series: self.tracks[series] for series in kept}
+        return view
 
     def trim(self, before_tick: int) -> None:
         """Forget the ticks before this one, and the series that have no later sample."""
