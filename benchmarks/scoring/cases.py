@@ -56,7 +56,7 @@ def cases(which: str, seeds: int, others: int, controls: int, only: Collection[s
     only
         Names of scenarios and controls; none for all.
     """
-    plan = [(name, SCORED, seeds) for name in SCENARIOS]
+    plan = [(name, SCORED, seeds if s.number in TELEMETRY else others) for name, s in SCENARIOS.items()]
     plan += [(name, SCORED, controls) for name in CONTROLS]
     plan += [(name, severity, others) for severity in SEVERITIES if severity != SCORED for name in SCENARIOS]
     first = FIRST_SEED[which]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,13 +14,15 @@ from driftwatch.attribution.candidates import label
 from driftwatch.attribution.causes import find_causes
 from driftwatch.attribution.health import Rule, evaluate, silent
 from driftwatch.attribution.parts import segments_of
+from driftwatch.attribution.placement import of_pod
 from driftwatch.attribution.scene import Scene
 from driftwatch.detectors import Shift
 from driftwatch.events.signals import BY_NAME, Signal
 from driftwatch.incidents.life import Alarm, Life, severity_of
-from driftwatch.incidents.models import Cause, Chart, Finding, Incident, Line, Mark, Severity
+from driftwatch.incidents.models import Cause, Chart, Finding, Incident, Line, Mark, Segment, Severity
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.whitening import PROMISED
+from driftwatch.ticks.series import SeriesStore
 
 _REFERENCE_TICKS = 720  # healthy ticks that causes are compared with
 _CHART_TICKS = 60  # drawn before the onset
@@ -72,7 +74,9 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
     findings = [finding, *beside]
     oldest = _oldest(scene, lead.stream, lead.signal)
     first, kept = max(lead.shift.onset - _REFERENCE_TICKS, oldest), lead.shift.onset > oldest
-    causes = _causes(lead, scene, first, until) if kept else ()
+    segments = segments_of(scene, lead, first, until) if kept else ()
+    inside = _inside(scene, lead, segments, first, until)
+    causes = _causes(lead, inside, scene, first, until) if kept else ()
     health = evaluate(
         checks, scene.series, first, max(lead.shift.onset, first), until, extra_of(scene, lead.stream, first, until)
     )
@@ -94,9 +98,9 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
         causes=causes,
         silent=silent(health),
         health=health,
-        segments=segments_of(scene, lead, first, until) if kept else (),
+        segments=segments,
         markers=marks_of(scene, clock, lead.shift.onset, until),
-        notes=(*_notes(scene, causes, lead), *(() if kept else (_CREPT,))),
+        notes=(*_notes(scene, causes, lead), *inside.notes, *(() if kept else (_CREPT,))),
         chart=_chart(findings, causes, scene, first, lead, last),
     )
 
@@ -163,14 +167,42 @@ def _excess(alarm: Alarm, scene: Scene, first: int, last: int) -> Floats:
     return np.asarray((raw if share else value) - alarm.shift.reference)
 
 
-def _causes(lead: Alarm, scene: Scene, first: int, last: int) -> tuple[Cause, ...]:
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """Where causes are looked for: the stream's excess and all series, or those of the replica that was hit."""
+
+    excess: Floats
+    series: SeriesStore
+    notes: tuple[str, ...] = ()
+
+
+def _inside(scene: Scene, lead: Alarm, segments: Sequence[Segment], first: int, last: int) -> _Inside:
+    """One replica, if it alone was hit and its pod exposes series: beside it the others are only noise."""
+    whole = _Inside(_excess(lead, scene, first, last), scene.series)
+    replica = segments[0].where.get("replica") if segments else None
+    series = None if replica is None else of_pod(scene.series, replica)
+    if replica is None or series is None:
+        return whole
+    numbers = [k for k in scene.histories[lead.stream].segment_numbers() if _replica(scene, k) == replica]
+    name = BY_NAME[lead.signal].tail_of or lead.signal
+    excess = scene.histories[lead.stream].mean_within(name, numbers, first, last)
+    if not np.isfinite(excess[: lead.shift.onset - first]).any():
+        return whole
+    return _Inside(excess, series, (f"causes were looked for in replica={replica}, which was hit harder",))
+
+
+def _replica(scene: Scene, segment: int) -> str | None:
+    return scene.segments.where(segment).get("replica")
+
+
+def _causes(lead: Alarm, inside: _Inside, scene: Scene, first: int, last: int) -> tuple[Cause, ...]:
     if BY_NAME[lead.signal].workload:
         return ()  # users did it: there is no cause to look for in the engine
     shift = lead.shift
     return find_causes(
-        _excess(lead, scene, first, last),
+        inside.excess,
         shift.onset - first,
-        scene.candidates(lead.stream, first, shift.onset, last),
+        replace(scene, series=inside.series).candidates(lead.stream, first, shift.onset, last),
         scene.events(first, last),
         tick_s=scene.width,
         settings=scene.config.attribution,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from driftwatch.baseline import Judged, Observed, SegmentSums
 from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.statistics.robust import sums
 from driftwatch.ticks import Ticks
 
 
@@ -65,6 +67,13 @@ class StreamHistory:
         columns = [[getattr(p, c)[(p.tick >= first) & (p.tick <= last)] for p in pieces] for c in _COLUMNS]
         joined = [np.concatenate(c) if c else np.empty(0) for c in columns]
         return SegmentSums(joined[0].astype(np.int64), joined[1].astype(np.int64), *joined[2:])
+
+    def mean_within(self, name: str, segments: Collection[int], first: int, last: int) -> Floats:
+        """One signal's mean excess over some segments in each tick of ``[first, last]``; NaN where there is none."""
+        found, n = self.segment_sums(name, first, last), last - first + 1
+        rows = np.isin(found.segment, list(segments))
+        count, total = (sums(found.tick[rows] - first, x[rows], n) for x in (found.count, found.total))
+        return np.where(count > 0, total / np.maximum(count, 1e-9), np.nan)
 
     def segment_numbers(self) -> list[int]:
         """Segments that ever had traffic here."""

@@ -51,6 +51,22 @@ def own(store: SeriesStore) -> SeriesStore:
     return store.only(series for named in by_name.values() for series in _ours(named, pods, hosts))
 
 
+def of_pod(store: SeriesStore, pod: str) -> SeriesStore | None:
+    """The series of one of our pods, and those that no pod is named for; None where that pod exposes nothing.
+
+    Parameters
+    ----------
+    store
+        As `own` leaves it.
+    pod
+        Its name, as the requests' replica.
+    """
+    named = [series for series in store.tracks if _label(series, PODS) == pod]
+    if not any(series.name in _ENGINE for series in named):
+        return None
+    return store.only([*named, *(series for series in store.tracks if not _label(series, PODS))])
+
+
 def _ours(named: list[SeriesId], pods: Collection[str], hosts: Collection[str]) -> Iterable[SeriesId]:
     ours = [series for series in named if _label(series, PODS) in pods]
     return ours or [series for series in named if _host(series) in hosts] or named

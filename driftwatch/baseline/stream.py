@@ -14,7 +14,7 @@ from driftwatch.baseline.pending import NEVER, Pending, one_of, outside
 from driftwatch.baseline.shares import Shares
 from driftwatch.baseline.tails import apart
 from driftwatch.baseline.warmup import find_step, independent, outages
-from driftwatch.baseline.workload import CONDITIONAL, Measured, WorkloadModel, by_tick, measured
+from driftwatch.baseline.workload import CONDITIONAL, OPTIONAL, Measured, WorkloadModel, by_tick, measured
 from driftwatch.config import Learning
 from driftwatch.events.signals import BY_NAME, TAILS
 from driftwatch.statistics.buckets import Floats, Ints
@@ -102,7 +102,7 @@ class StreamBaseline:
     @property
     def refused(self) -> tuple[str, ...]:
         """Signals that this stream's events never measured, so that nothing can be said of them."""
-        return tuple(name for name in CONDITIONAL if self.ready and name not in self.models)
+        return tuple(name for name in CONDITIONAL if self.ready and name not in self.models and name not in OPTIONAL)
 
     def collect(self, ticks: Ticks, first: int) -> None:
         """Keep ticks of the warm-up."""

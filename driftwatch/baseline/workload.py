@@ -17,6 +17,8 @@ from driftwatch.ticks.tick import Ticks
 
 CONDITIONAL = ("ttft", "itl", "latency", "output_length", "prefill_length")
 """Signals that are judged given the workload."""
+OPTIONAL = ("prefill_length",)
+"""Signals that many sources have not, so that nothing is said where they are missing."""
 _NONNEGATIVE = np.array([name == "load" for name in FEATURES])  # more load never makes an engine faster
 _RIDGE = np.array([1e-9, 0.5, 0.5, 0.5, 2.0, 2.0, 2.0, 1.0])
 _TOKENS = {"output_length": 1, "prefill_length": 2}  # columns of the workload that are signals themselves

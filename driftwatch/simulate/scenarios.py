@@ -41,8 +41,8 @@ _TABLE: tuple[Scenario, ...] = (
     Scenario(
         "preemption_cliff", 1, "fewer KV blocks than yesterday", "llm-d/inference-sim#298",
         Fault(engine=lambda s, x: replace(s, kv_blocks=int(s.kv_blocks * (1 - x)))),
-        "ttft", most=0.9, deployment=tight, causes=_KV, measured=True, chain=("kv_cache_usage", "prefix_hit_rate", "preemptions", "ttft"),
-        wobble=0.0,
+        "ttft", most=0.9, deployment=tight, causes=_KV, measured=True, wobble=0.0,
+        chain=("kv_cache_usage", "prefix_hit_rate", "preemptions", "ttft"),
     ),
     Scenario(
         "retraction_hysteresis", 2, "slow decoding stays after a burst has gone", "sgl-project/sglang#26248",
@@ -139,15 +139,15 @@ _TABLE: tuple[Scenario, ...] = (
         "kv_hog", 20, "a batch tenant fills the KV cache", "our own recording",
         Fault(crowd=hog), "ttft", most=1.5, deployment=tight,
         causes=(*_KV, "traffic{tenant=batch}", "prompt_tokens"), measured=True,
-        chain=("traffic{tenant=batch}", "prompt_tokens", "mean_prompt_tokens", "kv_cache_usage", "preemptions",
-               "ttft"),
+        chain=("traffic{tenant=batch}", "prompt_tokens", "mean_prompt_tokens", "kv_cache_usage",
+               "prefix_hit_rate", "preemptions", "ttft"),
     ),
     Scenario(
         "pressure_garbles", 21, "what is preempted and computed again reads worse", "vllm-project/vllm#15763",
         Fault(crowd=hog, text="garbled", spoils=preempted), "ttft", most=1.5, deployment=tight,
         causes=(*_KV, "traffic{tenant=batch}", "prompt_tokens"), measured=True,
-        chain=("traffic{tenant=batch}", "prompt_tokens", "mean_prompt_tokens", "kv_cache_usage", "preemptions",
-               "ttft"),
+        chain=("traffic{tenant=batch}", "prompt_tokens", "mean_prompt_tokens", "kv_cache_usage",
+               "prefix_hit_rate", "preemptions", "ttft"),
     ),
     Scenario(
         "host_memory_leak", 22, "the engine's host memory grows until it swaps", "vllm-project/vllm#44175",

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftwatch.baseline.features import FEATURES, LOAD_SPAN, Seen, load_of, unpack, used, workload_of
+from driftwatch.baseline.features import FEATURES, LOAD_SPAN, Seen, load_of, unpack, used, work_of, workload_of
 from driftwatch.statistics.buckets import CELLS, UNKNOWN_CELL, cell_of
 from driftwatch.ticks import TickBuilder
 from tests.ticks.test_builder import CONFIG, batch
@@ -35,7 +35,17 @@ def test_each_signal_is_judged_by_what_it_is_given():
 
     assert names() == ["one"]
     assert names("prompt") == ["one", "prompt", "prompt_squared"]
+    assert names("cached") == ["one", "prefill", "prefill_squared"]
     assert names("prompt", "output", "cached", "load") == list(FEATURES)
+
+
+def test_work_is_what_the_cache_leaves_of_prompts_and_what_is_generated():
+    builder = TickBuilder(CONFIG)
+    rows = [{"prompt_tokens": 99, "output_tokens": 9, "cached_tokens": 60}, {"prompt_tokens": 9}, {}]
+    builder.add(batch(*rows, completed_at=1.0))
+    ticks = builder.close(0)
+    assert work_of(ticks, np.array([3.0, 0.0]), 0) == pytest.approx([3 + (99 - 60) + 9 + 9, 0.0], rel=1e-5)
+    assert np.isnan(work_of(ticks, np.array([np.nan]), 0)).all()
 
 
 def test_a_design_is_centred_and_what_is_not_known_is_average():
@@ -49,8 +59,8 @@ def test_a_design_is_centred_and_what_is_not_known_is_average():
     assert design == pytest.approx(
         np.array(
             [
-                [1, 0, 0, 0, 0, 0, 0.5],
-                [1, math.log(10), math.log(5), 0, math.log(10) ** 2, math.log(5) ** 2, 0.5],
+                [1, 0, 0, math.log(6 / 5), 0, 0, math.log(6 / 5) ** 2, 0.5],
+                [1, math.log(10), math.log(5), 0, math.log(10) ** 2, math.log(5) ** 2, 0, 0.5],
             ]
         ),
         abs=1e-5,

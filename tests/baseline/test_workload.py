@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from driftwatch.ticks import TickBuilder
 from tests.traffic import START, traffic
 
 FIRST = int(START // 5.0)
-DESIGN = 7
+DESIGN = 8
 
 
 def seen_at(requests):
@@ -24,19 +26,19 @@ def seen_at(requests):
 def made_up(seed, coefficients, n=3000, noise=0.2):
     rng = np.random.default_rng(seed)
     logs = rng.normal(0, 0.5, (n, 4))
-    design = np.column_stack([np.ones(n), logs[:, :3], logs[:, :2] ** 2, logs[:, 3]])
+    design = np.column_stack([np.ones(n), logs[:, :3], logs[:, :3] ** 2, logs[:, 3]])
     return design, Measured(np.arange(n), design @ coefficients + rng.normal(0, noise, n), np.ones(n))
 
 
 def test_the_workload_that_a_signal_is_given_is_learnt():
-    truth = np.array([-1.0, 0.8, 0.0, -0.3, 0.1, 0.0, 0.4])  # of prompt, cached and load
+    truth = np.array([-1.0, 0.8, 0.0, -0.3, 0.1, 0.0, 0.2, 0.4])  # of prompt, prefill and load
     model = WorkloadModel.fit("ttft", *made_up(0, truth), 1.0)
     assert model.coefficients == pytest.approx(truth, abs=0.03)
     assert model.scale == pytest.approx(0.2, rel=0.1)
 
 
 def test_what_a_signal_is_not_given_is_not_used():
-    truth = np.array([-1.0, 0.8, 0.9, 0.0, 0.0, 0.0, 0.0])
+    truth = np.array([-1.0, 0.8, 0.9, 0.0, 0.0, 0.0, 0.0, 0.0])
     model = WorkloadModel.fit("ttft", *made_up(1, truth), 1.0)
     assert model.coefficients[FEATURES.index("output")] == pytest.approx(0.0, abs=1e-6)
     assert model.scale > 0.3
@@ -44,7 +46,7 @@ def test_what_a_signal_is_not_given_is_not_used():
 
 @pytest.mark.parametrize("slope", [-2.0, -0.3, 0.0])
 def test_more_load_never_makes_an_engine_faster(slope):
-    truth = np.array([0.0, 0.5, 0.0, 0.0, 0.0, 0.0, slope])
+    truth = np.array([0.0, 0.5, 0.0, 0.0, 0.0, 0.0, 0.0, slope])
     for seed in range(5):
         assert WorkloadModel.fit("ttft", *made_up(seed, truth), 1.0).coefficients[-1] >= 0.0
     model = WorkloadModel.fit("ttft", *made_up(0, np.zeros(DESIGN)), 1.0)
@@ -55,7 +57,7 @@ def test_more_load_never_makes_an_engine_faster(slope):
 
 
 def test_what_is_absorbed_counts_when_it_is_solved_again():
-    first, then = np.array([0.0, 0.5, 0, 0, 0, 0, 0]), np.array([0.2, 0.9, 0, 0, 0, 0, 0])
+    first, then = np.array([0.0, 0.5, 0, 0, 0, 0, 0, 0]), np.array([0.2, 0.9, 0, 0, 0, 0, 0, 0])
     model = WorkloadModel.fit("ttft", *made_up(0, first), 1.0)
     before = model.coefficients.copy()
     model.absorb(*made_up(1, then))
@@ -65,10 +67,10 @@ def test_what_is_absorbed_counts_when_it_is_solved_again():
 
 
 def test_a_model_is_the_same_again_from_its_arrays():
-    model = WorkloadModel.fit("latency", *made_up(2, np.linspace(0, 0.6, 7)), 4.0)
+    model = WorkloadModel.fit("latency", *made_up(2, np.linspace(0, 0.6, DESIGN)), 4.0)
     again = WorkloadModel.of_arrays({k: v.copy() for k, v in model.arrays().items()})
     for one in (model, again):
-        one.absorb(*made_up(3, np.linspace(0, 0.5, 7)))
+        one.absorb(*made_up(3, np.linspace(0, 0.5, DESIGN)))
         one.refit()
     assert again.arrays().keys() == model.arrays().keys()
     for name, array in model.arrays().items():
@@ -76,7 +78,7 @@ def test_a_model_is_the_same_again_from_its_arrays():
 
 
 def test_residuals_do_not_depend_on_which_rows_are_asked_for_together():
-    design, seen = made_up(4, np.linspace(-1, 1, 7), n=301)
+    design, seen = made_up(4, np.linspace(-1, 1, DESIGN), n=301)
     model = WorkloadModel.fit("latency", design, seen, 1.0)
     whole = model.residual(design, seen)
     for rows in np.array_split(np.arange(301), 13):
@@ -94,10 +96,12 @@ def test_real_ticks_give_the_slopes_that_made_them():
 
 
 def test_every_signal_is_measured_in_log_units():
-    ticks, workload = seen_at(traffic(1, ticks=30))
     requests = traffic(1, ticks=30)
+    cached = np.floor(requests.prompt_tokens / 3)
+    ticks, workload = seen_at(replace(requests, cached_tokens=cached))
     direct = {"ttft": requests.ttft, "itl": requests.itl, "latency": requests.latency}
     direct["output_length"] = 1 + requests.output_tokens
+    direct["prefill_length"] = 1 + requests.prompt_tokens - cached
     for signal in CONDITIONAL:
         values = measured(signal, ticks, workload)
         assert values.count.sum() == len(requests)
