@@ -35,8 +35,8 @@ class StreamHistory:
         """Keep judged ticks."""
         for name, seen in judged.tracks.items():
             self.observed.setdefault(name, deque()).append(seen)
-        for name, sums in judged.segments.items():
-            self.segments.setdefault(name, deque()).append(sums)
+        for name, parts in judged.segments.items():
+            self.segments.setdefault(name, deque()).append(parts)
 
     def add_flow(self, ticks: Ticks) -> None:
         """Keep what began and what ended."""
