@@ -105,6 +105,9 @@ class Incidents(Section):
     """How evidence becomes incidents."""
 
     together_s: float = Field(120.0, ge=0, description="Changes closer than this belong together, in seconds.")
+    lasting_s: float = Field(
+        90.0, ge=0, description="A change must have lasted this long, and still be there, to open one, in seconds."
+    )
     quiet_s: float = Field(120.0, gt=0, description="Back within the margin for this long means resolved, in seconds.")
     critical_change: float = Field(1.0, gt=0, description="A relative change this large is critical.")
 

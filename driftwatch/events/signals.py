@@ -59,12 +59,12 @@ SIGNALS: tuple[Signal, ...] = (
         tail_of="latency",
     ),
     Signal("output_length", "output length", "tokens", "unknown", "size", ("prompt",)),
-    Signal("prefill_length", "prompt tokens to compute", "tokens", "low", "size", ("prompt",)),
     Signal("length_share", "answers cut at the token limit", "share", "low", "share"),
     Signal("abort_share", "aborted requests", "share", "low", "share"),
     Signal("error_share", "failed requests", "share", "low", "share"),
     Signal("traffic", "request rate", "1/s", "unknown", "rate", workload=True),
     Signal("prompt_length", "prompt length", "tokens", "unknown", "size", workload=True),
+    Signal("prefill_length", "prompt tokens to compute", "tokens", "unknown", "size", ("prompt",), workload=True),
     Signal("novel_share", "requests outside the learnt range", "share", "unknown", "share", workload=True),
 )
 """All signals, in the order in which they are reported."""

@@ -20,6 +20,7 @@ from driftwatch.ticks import Ticks
 DOUBT = math.log(20.0)
 """Log e-value from which something may be changing: learning waits, and the signal is shown beside others."""
 _SURELY = 3.1  # one-sided, one in a thousand
+_LATELY = 4  # ticks by which a change is seen to be still there
 EPOCH = 24
 """Learning, recovery and restarts happen at ticks that are multiples of this, however the stream is cut."""
 
@@ -94,7 +95,7 @@ class StreamWatch:
         """Each test's first moment in the newest ticks with enough evidence of a move beyond the margin."""
         for name, (tick, log_e) in self.hot.items():
             seen = (self.look(name, int(t)) for t in tick[log_e >= self.enough(name, threshold)])
-            alarm = next((a for a in seen if a is not None), None)
+            alarm = next((a for a in seen if a is not None and self.lasts(a)), None)
             if alarm is not None:
                 yield alarm
 
@@ -111,6 +112,16 @@ class StreamWatch:
         if test.panel.slow and test.signal in SLOW_LOCATIONS:
             shift = replace(shift, reference=0.0)  # what is kept of the signal is less what the baseline expects
         return Alarm(self.title, test.signal, tick, shift, name, test.detector.effective(test.column))
+
+    def lasts(self, alarm: Alarm) -> bool:
+        """Whether a move has been there for a while and still is: one noisy minute is evidence, and no incident."""
+        test, shift = self.tests[alarm.test], alarm.shift
+        if test.panel.slow:
+            return True
+        if (alarm.tick + 1 - shift.onset) * self.config.ticks.width_s < self.config.incidents.lasting_s:
+            return False
+        now = test.detector.recent(test.column, alarm.tick + 1 - _LATELY, alarm.tick)
+        return math.isnan(now.size) or math.copysign(1.0, shift.size) * now.size >= 0.5 * abs(shift.size)
 
     def again(self, alarm: Alarm, tick: int) -> Alarm:
         """An alarm with what has come until this tick."""
