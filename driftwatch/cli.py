@@ -13,15 +13,22 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
+from click.core import ParameterSource
 from pydantic import ValidationError
 
 import driftwatch as dw
 from driftwatch._settings import default_toml
 from driftwatch.demo import recording
+from driftwatch.demo.show import watch
 from driftwatch.errors import DriftwatchError, InputError
 from driftwatch.explain import html
 from driftwatch.incidents.models import Format, Incident, Severity
 from driftwatch.price import delays
+from driftwatch.simulate import CONFOUNDERS, SHAPES
+from driftwatch.simulate import SEVERITIES as FELT
+from driftwatch.simulate import simulate as simulation
+from driftwatch.simulate.answers import Answers
+from driftwatch.simulate.summary import catalogue, summary
 
 SEVERITIES: tuple[str, ...] = get_args(Severity)
 FORMATS: tuple[str, ...] = get_args(Format)
@@ -89,24 +96,94 @@ def scan(
     return int(any(SEVERITIES.index(i.severity) >= SEVERITIES.index(fail_on) for i in report.incidents))
 
 
+SCENARIO = click.option("--scenario", metavar="NAME", help="A scenario or control; see: driftwatch simulate --list.")
+SEVERITY = click.option("--severity", type=click.Choice(FELT), default="moderate", show_default=True, help="How bad.")
+SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all draws.")
+MINUTES = click.option("--minutes", type=float, default=60.0, show_default=True, help="How long.")
+
+
 @app.command()
-@click.option(
-    "--html",
-    "page",
-    type=Output(),
-    default="driftwatch-demo.html",
-    show_default=True,
-    metavar="FILE",
-    help="The report.",
-)
-def demo(page: Path) -> int:
-    """Scan the real recording that comes with the package, and write a report of it."""
+@click.option("--html", "page", type=Output(), metavar="FILE", help="The report (driftwatch-demo.html).")
+@click.option("--live", is_flag=True, help="Watch a simulated deployment break, in accelerated time.")
+@SCENARIO
+@SEVERITY
+@SEED
+@MINUTES
+@click.option("--speed", type=click.FloatRange(min=0), default=60.0, show_default=True, help="0: as fast as possible.")
+@click.pass_context
+def demo(ctx: click.Context, /, page: Path | None, live: bool, speed: float, **simulated: Any) -> int:
+    """Scan the real recording that comes with the package, and write a report of it; or, with --live, watch one.
+
+    All options but --html are for --live.
+    """
+    given = [name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT]
+    if live and page:
+        raise click.UsageError("--html writes no report of what is watched live; leave out one of the two")
+    if not live and (extra := sorted({*given} - {"page"})):
+        raise click.UsageError(f"--{extra[0]} is for --live, which is not given")
+    if live:
+        return demo_live(speed, **simulated)
+    page = page or Path("driftwatch-demo.html")
     click.echo(f"Scanning {recording()} (its README says how it was made) ...\n")
     with progress_bar() as progress:
         report = dw.scan(recording(), progress=progress)
     click.echo(str(report))
     report.to_html(page)
     click.echo(f"\nReport with charts: {page}")
+    return 0
+
+
+def demo_live(speed: float, scenario: str | None, severity: str, seed: int, minutes: float) -> int:
+    """Watch a simulated deployment."""
+    name = scenario or "kv_hog"
+    click.echo(f"Simulating {minutes:g} minutes of {name}, {severity}, seed {seed} ...")
+    watch(simulation(name, severity, seed, minutes=minutes), speed, click.echo)
+    return 0
+
+
+@app.command()
+@SCENARIO
+@SEVERITY
+@SEED
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER", help="Where to write it.")
+@click.option("--shape", type=click.Choice(SHAPES), help="How it comes; as the scenario has it unless given.")
+@MINUTES
+@click.option(
+    "--scrape",
+    type=click.FloatRange(min=1, max=300),
+    default=15.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time between scrapes of the metrics.",
+)
+@click.option(
+    "--with", "confounders", multiple=True, type=click.Choice([*CONFOUNDERS]), help="What else goes on. Repeatable."
+)
+@click.option("--text/--no-text", default=None, help="Give the requests real prompts and answers, or none (default).")
+@click.option("--answers", metavar="FILE", help="Other answers than the bundled ones, for --text.")
+@click.option("--list", "listing", is_flag=True, help="List all scenarios and controls, and stop.")
+def simulate(
+    scenario: str | None,
+    severity: str,
+    seed: int,
+    out: Path | None,
+    scrape: float,
+    text: bool | None,
+    answers: str | None,
+    listing: bool,
+    **options: Any,
+) -> int:
+    """Write a recording of a simulated deployment in which something breaks, and the truth about it."""
+    if listing:
+        click.echo(catalogue(), nl=False)
+        return 0
+    if scenario is None or out is None:
+        raise click.UsageError("give --scenario NAME and --out FOLDER; --list shows the names")
+    if text is False and answers:
+        raise click.UsageError("--answers are of no use with --no-text")
+    real = Answers.load(Path(answers) if answers else None) if text or answers else None
+    recorded = simulation(scenario, severity, seed, scrape_s=scrape, answers=real, **options)
+    click.echo(summary(recorded, recorded.write(out)))
     return 0
 
 

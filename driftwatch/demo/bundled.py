@@ -20,7 +20,7 @@ def recording(name: str = "kv_pressure") -> Path:
     >>> sorted(file.name for file in recording().iterdir())[-2:]
     ['requests.jsonl.gz', 'truth.json']
     """
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     for home in (package / "_examples", package.parent / "examples" / "data"):
         if (home / name).is_dir():
             return home / name
