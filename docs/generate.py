@@ -6,7 +6,7 @@ Run it as ``python docs/generate.py``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -15,6 +15,10 @@ from driftwatch._settings import Setting, settings
 from driftwatch.explain.numbers import lasting, number
 from driftwatch.price import Price, delays
 from driftwatch.price.noise import BETWEEN, BY_REQUEST, MEMORY, SHARES, TYPICAL_LEARNT
+from driftwatch.simulate import CONFOUNDERS, CONTROLS, SCENARIOS
+from driftwatch.simulate.scenario import Scenario
+from driftwatch.simulate.severity import RELATIVE, SPOILT
+from driftwatch.simulate.summary import SIGNALS
 
 DOCS = Path(__file__).parent
 
@@ -59,7 +63,6 @@ RATES = (0.1, 1.0, 10.0)
 
 def budget() -> str:
     """The page on the budget, its numbers made anew: what stands between two marks is made here."""
-    page = (DOCS / "budget.md").read_text(encoding="utf-8")
     prices = {rate: delays(rate=rate) for rate in RATES}
     made = {
         "rule": "".join(f"- {sentence}.\n" for sentence in prices[RATES[0]].rule()[:3]),
@@ -73,8 +76,14 @@ def budget() -> str:
             ("signal", "margin"), [(f"`{name}`", f"{m:.0%}") for name, m in Config().margins.model_dump().items()]
         ),
     }
-    for name, text in made.items():
-        marks = f"<!-- made: {name} -->\n", "<!-- end -->"
+    return filled("budget.md", made)
+
+
+def filled(name: str, made: Mapping[str, str]) -> str:
+    """A page with what stands between its marks made anew."""
+    page = (DOCS / name).read_text(encoding="utf-8")
+    for part, text in made.items():
+        marks = f"<!-- made: {part} -->\n", "<!-- end -->"
         before, _, rest = page.partition(marks[0])
         page = before + marks[0] + "\n" + text + "\n" + marks[1] + rest.partition(marks[1])[2]
     return page
@@ -111,12 +120,51 @@ def delay_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return markdown(header, [(", ".join(f"`{row[0]}`" for row in same), *cells) for cells, same in alike])
 
 
+def simulator() -> str:
+    """The page on the simulator, with its scenarios."""
+    scenarios, controls = SCENARIOS.values(), CONTROLS.values()
+    made = {
+        "scenarios": markdown(
+            ("", "scenario", "what happens", "modelled on", "users feel", "shown by"),
+            [(str(s.number), f"`{s.name}`", s.title, s.source, felt(s), shown(s)) for s in scenarios],
+        ),
+        "controls": markdown(
+            ("control", "what happens", "may be said"),
+            [(f"`{s.name}`", s.title, ", ".join(s.kinds) or "nothing") for s in controls],
+        ),
+        "severities": markdown(
+            ("severity", "the median moves by", "answers spoilt"),
+            [(f"`{name}`", f"{RELATIVE[name]:.0%}", f"{SPOILT[name]:.0%}") for name in RELATIVE],
+        ),
+        "confounders": markdown(("`--with`", "what goes on"), [(f"`{k}`", what) for k, what in CONFOUNDERS.items()]),
+    }
+    return filled("simulator.md", made)
+
+
+def felt(scenario: Scenario) -> str:
+    """What users feel, and of whom if not of all."""
+    who = ", ".join(f"{label}={value}" for label, value in scenario.who.items())
+    return SIGNALS[scenario.signal] + (f" ({who})" if who else "")
+
+
+def shown(scenario: Scenario) -> str:
+    """What is measured of a cause, if anything."""
+    if scenario.measured:
+        return ", ".join(f"`{name}`" for name in scenario.causes)
+    return "what users feel" if scenario.telemetry else "text only"
+
+
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table."""
     return "".join(f"| {' | '.join(line)} |\n" for line in (header, ["---"] * len(header), *rows))
 
 
-PAGES = {"budget.md": budget, "configuration.md": configuration, "incident.schema.json": schema}
+PAGES = {
+    "budget.md": budget,
+    "configuration.md": configuration,
+    "incident.schema.json": schema,
+    "simulator.md": simulator,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

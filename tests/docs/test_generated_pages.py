@@ -11,6 +11,7 @@ from driftwatch import Config, Incident
 from driftwatch._settings import default_toml, settings
 from driftwatch.cli import app
 from driftwatch.explain.facts import tell
+from driftwatch.simulate import simulate
 
 
 def load(path):
@@ -20,7 +21,7 @@ def load(path):
     return module
 
 
-@pytest.mark.parametrize("page", ["budget.md", "configuration.md", "incident.schema.json"])
+@pytest.mark.parametrize("page", ["budget.md", "configuration.md", "incident.schema.json", "simulator.md"])
 def test_a_generated_page_is_up_to_date(page, root):
     made = load(root / "docs" / "generate.py").PAGES[page]()
     assert (root / "docs" / page).read_text() == made, "run: python docs/generate.py"
@@ -50,6 +51,12 @@ def test_every_command_and_option_is_documented_and_no_other(root):
         for name, command in app.commands.items()
     }
     assert documented == actual
+
+
+def test_every_field_of_the_truth_is_documented_and_no_other(root):
+    table = (root / "docs" / "simulator.md").read_text().split("## truth.json")[1].split("\n## ")[0]
+    fields = re.findall(r"`(\w+)`", " ".join(re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)))
+    assert fields == list(simulate("healthy", minutes=10).truth)
 
 
 def test_every_section_of_an_explanation_is_interpreted(root):
