@@ -92,7 +92,7 @@ def ramp(values: Floats, window: Window, lag: int) -> Floats:
     """A series as monotone saturating ramps, from its healthy median to its highest: shape (n, PIECES)."""
     seen = values[window.ticks]
     low = float(np.median(seen[~window.during]))
-    high = max(float(np.quantile(seen[window.during], 0.98)), low + 1e-12)
+    high = max(float(np.quantile(seen[window.during], 0.98)), low + 1e-12 * max(abs(low), 1.0))
     edges = np.linspace(low, high, PIECES + 1)
     delayed = values[np.maximum(window.ticks - lag, 0)]
     return np.asarray(np.clip((delayed[:, None] - edges[:-1]) / (edges[1] - edges[0]), 0.0, 1.0))
