@@ -109,8 +109,12 @@ class Recorded:
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        with gzip.open(folder / "requests.jsonl.gz", "wt", compresslevel=6, encoding="utf-8") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in self.rows())
+        lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in self.rows())
+        with (
+            (folder / "requests.jsonl.gz").open("wb") as file,
+            gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed,  # no time: the same bytes again
+        ):
+            packed.writelines(line.encode() for line in lines)
         write_openmetrics(folder / "metrics.om.gz", self.series)
         marks = [{"t": at, "kind": k, "text": text, "labels": labels} for at, k, text, labels in deployed(self.case)]
         (folder / "markers.jsonl").write_text("".join(json.dumps(mark) + "\n" for mark in marks), encoding="utf-8")
