@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import Any, get_args
 
@@ -46,6 +47,15 @@ class Output(click.Path):
         if not path.parent.is_dir():
             self.fail(f"the folder '{path.parent}' does not exist", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Number(click.FloatRange):
+    """A finite number within limits: every comparison with NaN is false, so that limits alone let it pass."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Check that it is finite as well."""
+        found = super().convert(value, param, ctx)
+        return found if isfinite(found) else self.fail(f"{value} is not a finite number", param, ctx)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -99,7 +109,7 @@ def scan(
 SCENARIO = click.option("--scenario", metavar="NAME", help="A scenario or control; see: driftwatch simulate --list.")
 SEVERITY = click.option("--severity", type=click.Choice(FELT), default="moderate", show_default=True, help="How bad.")
 SEED = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all draws.")
-MINUTES = click.option("--minutes", type=float, default=60.0, show_default=True, help="How long.")
+MINUTES = click.option("--minutes", type=Number(min=0), default=60.0, show_default=True, help="How long.")
 
 
 @app.command()
@@ -109,7 +119,7 @@ MINUTES = click.option("--minutes", type=float, default=60.0, show_default=True,
 @SEVERITY
 @SEED
 @MINUTES
-@click.option("--speed", type=click.FloatRange(min=0), default=60.0, show_default=True, help="0: as fast as possible.")
+@click.option("--speed", type=Number(min=0), default=60.0, show_default=True, help="0: as fast as possible.")
 @click.pass_context
 def demo(ctx: click.Context, /, page: Path | None, live: bool, speed: float, **simulated: Any) -> int:
     """Scan the real recording that comes with the package, and write a report of it; or, with --live, watch one.
@@ -150,7 +160,7 @@ def demo_live(speed: float, scenario: str | None, severity: str, seed: int, minu
 @MINUTES
 @click.option(
     "--scrape",
-    type=click.FloatRange(min=1, max=300),
+    type=Number(min=1, max=300),
     default=15.0,
     show_default=True,
     metavar="SECONDS",
