@@ -69,7 +69,7 @@ def test_the_list_has_every_scenario_and_control_with_its_title(outcome):
 )
 def test_bad_usage_exits_with_2_and_says_what_to_do(args, hint, outcome, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    status, out, err = outcome(*args)
+    status, _, err = outcome(*args)
     assert status == 2
     assert hint in err.splitlines()[-1]
     assert "Traceback" not in err
