@@ -51,12 +51,16 @@ def felt(truth: Mapping[str, Any]) -> str:
 
     Examples
     --------
-    >>> felt({"signal": "ttft", "effect": {"relative": 0.26, "spoilt_share": 0.0}})
+    >>> felt({"signal": "ttft", "who": {}, "effect": {"relative": 0.26, "spoilt_share": 0.0}})
     'median time to first token +26% against the same seed without it'
+    >>> felt({"signal": "answers", "who": {"adapter": "legal"}, "effect": {"relative": None, "spoilt_share": 0.2}})
+    '20.0% of the answers spoilt, of adapter=legal'
     """
     moved, spoilt = truth["effect"]["relative"], truth["effect"]["spoilt_share"]
     parts = [] if moved is None else [f"{_moved(truth['signal'], moved)} against the same seed without it"]
-    return " and ".join(parts + ([f"{spoilt:.1%} of the answers spoilt"] if spoilt or not parts else []))
+    parts += [f"{spoilt:.1%} of the answers spoilt"] if 0 < spoilt < 1 or not parts else []
+    who = ", ".join(f"{label}={value}" for label, value in truth["who"].items())
+    return " and ".join(parts) + (f", of {who}" if who else "")
 
 
 def summary(recorded: Recorded, folder: Path) -> str:
