@@ -60,12 +60,13 @@ class Workload:
         Parameters
         ----------
         centre
-            Shape (4,): centre of prompt, output, prefill and load.
+            Shape (5,): centre of prompt, output, prefill and load, and the least load that was learnt from: how much
+            faster an engine is with still less to do was never seen.
         """
         logs = self.logs - centre[:3]
         logs[np.isnan(logs)] = 0.0
         design = np.ones((len(logs), len(FEATURES)))
-        design[:, 1:4], design[:, 4:7], design[:, 7] = logs, logs**2, self.load - centre[3]
+        design[:, 1:4], design[:, 4:7], design[:, 7] = logs, logs**2, np.maximum(self.load, centre[4]) - centre[3]
         return design
 
 

@@ -47,7 +47,7 @@ class StreamBaseline:
     models: dict[str, WorkloadModel] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen.nothing)
     shares: Shares = field(default_factory=Shares.nothing)
-    centre: Floats = field(default_factory=lambda: np.zeros(4))
+    centre: Floats = field(default_factory=lambda: np.zeros(5))
     warmup: list[Ticks] = field(default_factory=list)
     warmup_first: int | None = None
     down: Ints = field(default_factory=lambda: np.empty(0, np.int64))
@@ -199,7 +199,7 @@ class StreamBaseline:
         known = ~np.isnan(workload.logs) * n[:, None]
         self.centre = np.append(
             (logs * known).sum(axis=0) / np.maximum(known.sum(axis=0), 1e-9),
-            np.average(workload.load, weights=n + 1e-9),
+            [np.average(workload.load, weights=n + 1e-9), np.quantile(workload.load, 0.01)],
         )
         design = workload.design(self.centre)
         per_tick = float(n.sum() / max(len(np.unique(ticks.tick)), 1))

@@ -94,9 +94,9 @@ class Life:
             self.next_update = self.opened + 2 * (self.next_update - self.opened)
 
     def heard(self, alarm: Alarm, threshold: float) -> bool:
-        """Whether this test's alarm is in already, and not only shown beside another's."""
+        """Whether this test's alarm is in already, not only shown beside another's, and has nothing to add."""
         known = self.alarms.get((alarm.stream, alarm.signal))
-        return known is not None and known.shift.log_e >= threshold
+        return known is not None and known.shift.log_e >= threshold and not _widens(alarm, self.lead)
 
     def take(self, alarm: Alarm) -> None:
         """Take an alarm that belongs here (stories rarely change).

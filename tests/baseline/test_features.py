@@ -55,7 +55,7 @@ def test_a_design_is_centred_and_what_is_not_known_is_average():
     ticks = builder.close(0)
     workload = workload_of(ticks, np.array([2.0]), 0)
     by_prompt = np.argsort(workload.logs[:, 0])
-    design = workload.design(np.array([math.log(10), math.log(2), math.log(5), 1.5]))[by_prompt]
+    design = workload.design(np.array([math.log(10), math.log(2), math.log(5), 1.5, 1.0]))[by_prompt]
     assert design == pytest.approx(
         np.array(
             [

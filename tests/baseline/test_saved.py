@@ -96,7 +96,7 @@ def zipped():
         npz(header=np.frombuffer(b"{not json", np.uint8)),
         npz(header=np.frombuffer(b"[1, 2]", np.uint8)),
         npz(header=np.frombuffer(b"{}", np.uint8)),
-        npz(header=np.frombuffer(b'{"schema": 1, "streams": 7, "config": ""}', np.uint8)),
+        npz(header=np.frombuffer(b'{"schema": %d, "streams": 7, "config": ""}' % SCHEMA, np.uint8)),
         npz(header=np.array([{"a": 1}])),
         zipped(),
     ],

@@ -88,7 +88,7 @@ def test_residuals_do_not_depend_on_which_rows_are_asked_for_together():
 
 def test_real_ticks_give_the_slopes_that_made_them():
     ticks, workload = seen_at(traffic(0, ticks=400))
-    centre = np.append(np.nanmean(workload.logs[:, :2], axis=0), [0.0, workload.load.mean()])
+    centre = np.append(np.nanmean(workload.logs[:, :2], axis=0), [0.0, workload.load.mean(), workload.load.min()])
     design = workload.design(centre)
     model = WorkloadModel.fit("ttft", design, measured("ttft", ticks, workload), 20.0)
     assert model.coefficients[1] == pytest.approx(0.5, abs=0.03)  # ttft grows with the root of the prompt
