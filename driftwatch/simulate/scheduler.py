@@ -60,7 +60,7 @@ class Replica:
         self.luck: list[float] = traffic.luck.tolist()
         self.traffic, self.pace, self.end = traffic, pace, end
         self.plan = [*plan[1:], (inf, plan[0][1])]
-        self.change_at = self.plan[0][0]
+        self.change_at = min(self.plan[0][0], end)
         self.now = float(plan[0][0])
         # of each request
         self.done = [0] * n  # tokens that it has got
@@ -93,7 +93,7 @@ class Replica:
         while self.now < self.end:
             while self.now >= self.change_at:
                 self._use(self.plan.pop(0)[1])
-                self.change_at = self.plan[0][0]
+                self.change_at = min(self.plan[0][0], self.end)
             self._arrive()
             preempted = self._make_room()
             queried, found = self.queried, self.found
@@ -156,7 +156,7 @@ class Replica:
         while not self._fits(1) and (self.partial or self.decoding):
             if not self.partial and len(self.decoding) == 1:
                 i = next(iter(self.decoding))  # alone and still too long: it ends here
-                self.done[i] = self.offset[i] + int(self.clock) - self.prompt[i] + 1
+                self.done[i] = self._got(i)
                 self._leave(i)
             else:
                 self._preempt()
@@ -170,12 +170,16 @@ class Replica:
             self.used -= blocks
         else:
             i = next(reversed(self.decoding))
-            self.done[i] = self.offset[i] + int(self.clock) - self.prompt[i] + 1
+            self.done[i] = self._got(i)
             blocks = self._drop(i)
             self._keep(i, blocks)
         self.stay[i] += 1
         self.evicted[i] += 1
         self.waiting.appendleft(i)
+
+    def _got(self, i: int) -> int:
+        """Tokens of a decoding sequence; the newest has no keys and values yet."""
+        return self.offset[i] + int(self.clock) - self.prompt[i] + 1
 
     def _drop(self, i: int) -> int:
         """Take a decoding sequence out; the blocks that it held."""
@@ -347,6 +351,8 @@ class Replica:
     # what came of it
 
     def _outcomes(self) -> Outcomes:
+        for i in self.decoding:
+            self.done[i] = self._got(i)
         done, traffic = np.array(self.done, np.int64), self.traffic
         completed, first = _known(self.completed), _known(self.first)
         finish = np.where(done < self.cut, np.where(done < self.wanted, LENGTH, STOP), LENGTH)

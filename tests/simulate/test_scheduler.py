@@ -96,6 +96,17 @@ def test_the_fast_engine_is_the_plain_one(seed):
 
 @given(seeds)
 @few
+def test_what_runs_at_the_end_stays_unfinished(seed):
+    traffic, engine, end = drawn(seed), cramped(seed), START + 0.2
+    outcomes, steps = run(traffic, engine, end)
+    naive, _ = serve_naively(traffic, engine, START, end)
+    np.testing.assert_array_equal(outcomes.generated, [s.done for s in naive])
+    np.testing.assert_array_equal(np.isnan(outcomes.completed_at), [np.isinf(s.completed) for s in naive])
+    assert steps.start[-1] < end
+
+
+@given(seeds)
+@few
 def test_blocks_never_exceed_the_cache(seed):
     engine = cramped(seed)
     _, steps = run(drawn(seed), engine)
@@ -122,6 +133,14 @@ def test_time_goes_on_without_gaps(seed, noise):
     served = ~np.isnan(outcomes.first_token_at)
     assert (outcomes.scheduled_at[served] < outcomes.first_token_at[served]).all()
     assert (outcomes.first_token_at[served] <= outcomes.completed_at[served]).all()
+
+
+@given(seeds)
+@few
+def test_no_token_is_lost(seed):
+    for end in (START + 0.3, END):
+        outcomes, steps = run(drawn(seed), cramped(seed), end)
+        assert steps.generated.sum() == outcomes.generated.sum()
 
 
 @given(seeds)
