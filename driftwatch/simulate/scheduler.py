@@ -15,6 +15,7 @@ References
 from __future__ import annotations
 
 import heapq
+from array import array
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import fields
@@ -31,6 +32,14 @@ from driftwatch.simulate.settings import Settings
 Plan = Sequence[tuple[float, Settings]]
 """From when on which settings hold, the first from the beginning."""
 
+# As slots: an object of so many attributes is slow to look into otherwise.
+_ATTRIBUTES = """
+at prompt wanted cut session history shared tenant luck traffic pace end plan change_at now
+done left offset credit stay scheduled first completed hit evicted crowd
+cursor waiting partial decoding ends clock offsets lucks used growers cache resident queried found log
+settings blocks size gain drafts base_s sequence_s weights_s token_s kv_s pair_s slowdown stuck
+"""
+
 
 class Replica:
     """One engine and what is waiting for it.
@@ -46,6 +55,8 @@ class Replica:
     end
         When to stop; what runs then stays unfinished.
     """
+
+    __slots__ = tuple(_ATTRIBUTES.split())
 
     def __init__(self, traffic: Traffic, plan: Plan, pace: Pace, end: float) -> None:
         n = len(traffic)
@@ -84,7 +95,7 @@ class Replica:
         self.cache = PrefixCache()
         self.resident: dict[int, int] = {}  # blocks of each tenant's system prompt, once one of its requests was here
         self.queried = self.found = 0
-        self.log: list[tuple[float, ...]] = []
+        self.log = array("d")  # rows of `Steps`, one after the other
         self.settings = plan[0][1]
         self._use(self.settings)
 
@@ -94,7 +105,8 @@ class Replica:
             while self.now >= self.change_at:
                 self._use(self.plan.pop(0)[1])
                 self.change_at = min(self.plan[0][0], self.end)
-            self._arrive()
+            if self.at[self.cursor] <= self.now:
+                self._arrive()
             preempted = self._make_room()
             queried, found = self.queried, self.found
             chunk, pairs = (0, 0.0) if preempted else self._prefill()
@@ -128,9 +140,8 @@ class Replica:
         until = min(self.at[self.cursor], self.change_at, self.end)
         if until == inf or until <= self.now:
             return False
-        self.log.append(
-            (self.now, until - self.now, 0.0, 0.0, 0.0, len(self.waiting), self.used, self.used, *(0.0,) * 5, *looked)
-        )
+        used, waiting = self.used, len(self.waiting)
+        self.log.extend((self.now, until - self.now, 0.0, 0.0, 0.0, waiting, used, used, *(0.0,) * 5, *looked))
         self.now = until
         return True
 
@@ -139,6 +150,8 @@ class Replica:
     def _needed(self, clock: float) -> int:
         """Blocks that the decoding sequences will have asked for when the clock shows this."""
         first, size = int(self.clock), self.size
+        if int(clock) == first + 1:
+            return self.growers[(first + 1) % size]
         rounds, rest = divmod(int(clock) - first, size)
         begin = (first + 1) % size
         more = sum(self.growers[begin : begin + rest]) + sum(self.growers[: max(begin + rest - size, 0)])
@@ -288,7 +301,7 @@ class Replica:
         running = n + len(self.partial) + joined
         accepted = made - n * steps if self.drafts else 0.0
         did = (kv_tokens, chunk + self.stuck * steps, made + joined, drafted, accepted, *looked)
-        self.log.append((start, duration, steps, n, running, len(self.waiting), used, self.used, *did))
+        self.log.extend((start, duration, steps, n, running, len(self.waiting), used, self.used, *did))
         self._finish()
 
     def _stretch(self, each_s: float, grow_s: float) -> int:
@@ -370,7 +383,7 @@ class Replica:
         )
 
     def _steps(self) -> Steps:
-        columns = np.array(self.log, np.float64).reshape(-1, len(fields(Steps)))
+        columns = np.array(self.log).reshape(-1, len(fields(Steps)))
         return Steps(*(np.ascontiguousarray(column) for column in columns.T))
 
 
