@@ -93,7 +93,7 @@ class Margins(Section):
     prefill_length: float = Field(
         0.10, ge=0, description="Relative change of the prompt tokens that the prefix cache leaves to compute."
     )
-    length_share: float = Field(0.03, ge=0, description="Change of the share of answers cut at the token limit.")
+    length_share: float = Field(0.02, ge=0, description="Change of the share of answers cut at the token limit.")
     abort_share: float = Field(0.02, ge=0, description="Change of the share of aborted requests.")
     error_share: float = Field(0.01, ge=0, description="Change of the share of failed requests.")
     traffic: float = Field(1.0, ge=0, description="Relative change of the request rate (1.0: twice or half).")

@@ -155,7 +155,7 @@ ENGINE_SERIES: tuple[Series, ...] = (
            sources=named("vllm:request_prompt_tokens", "tgi_request_input_length")),
     Series("output_length", "output length", "histogram", "tokens", "latency", signal="output_length",
            sources=named("vllm:request_generation_tokens", "tgi_request_generated_tokens")),
-    Series("prefill_length", "prompt tokens to compute", "histogram", "tokens", "latency", signal="prefill_length",
+    Series("prefill_length", "prompt tokens to compute", "histogram", "tokens", "latency",
            sources=named("vllm:request_prefill_kv_computed_tokens")),
     Series("prefill_time", "prefill time", "histogram", "s", "latency",
            sources=named("vllm:request_prefill_time_seconds")),

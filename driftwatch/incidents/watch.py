@@ -12,6 +12,7 @@ from driftwatch.baseline import Judged, StreamBaseline
 from driftwatch.config import Config
 from driftwatch.errors import StateError
 from driftwatch.events.signals import BY_NAME
+from driftwatch.incidents.lasting import lasts, least_ticks
 from driftwatch.incidents.life import Alarm
 from driftwatch.incidents.panel import SLOW_LOCATIONS, Panel, SignalTest, margins_of, panels_of, signal_tests
 from driftwatch.statistics.buckets import Floats, Ints
@@ -20,7 +21,6 @@ from driftwatch.ticks import Ticks
 DOUBT = math.log(20.0)
 """Log e-value from which something may be changing: learning waits, and the signal is shown beside others."""
 _SURELY = 3.1  # one-sided, one in a thousand
-_LATELY = 4  # ticks by which a change is seen to be still there
 EPOCH = 24
 """Learning, recovery and restarts happen at ticks that are multiples of this, however the stream is cut."""
 
@@ -114,14 +114,10 @@ class StreamWatch:
         return Alarm(self.title, test.signal, tick, shift, name, test.detector.effective(test.column))
 
     def lasts(self, alarm: Alarm) -> bool:
-        """Whether a move has been there for a while and still is: one noisy minute is evidence, and no incident."""
-        test, shift = self.tests[alarm.test], alarm.shift
-        if test.panel.slow:
-            return True
-        if (alarm.tick + 1 - shift.onset) * self.config.ticks.width_s < self.config.incidents.lasting_s:
-            return False
-        now = test.detector.recent(test.column, alarm.tick + 1 - _LATELY, alarm.tick)
-        return math.isnan(now.size) or math.copysign(1.0, shift.size) * now.size >= 0.5 * abs(shift.size)
+        """Whether its move has been there for a while and still is; one of the slow time scale has."""
+        test = self.tests[alarm.test]
+        least = least_ticks(self.config)
+        return test.panel.slow or lasts(test.detector, test.column, alarm.shift, alarm.tick, least)
 
     def again(self, alarm: Alarm, tick: int) -> Alarm:
         """An alarm with what has come until this tick."""

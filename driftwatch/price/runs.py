@@ -11,6 +11,7 @@ from driftwatch.config import Config
 from driftwatch.detectors import Detector, LocationDetector, ProportionDetector
 from driftwatch.events.signals import Signal
 from driftwatch.incidents import log_threshold
+from driftwatch.incidents.lasting import lasts, least_ticks
 from driftwatch.incidents.panel import margins_of
 from driftwatch.price.noise import Drawn, Noise
 from driftwatch.statistics.buckets import Floats, Ints
@@ -40,6 +41,7 @@ class Trial:
     def __init__(self, signal: Signal, noise: Noise, config: Config, runs: int) -> None:
         self.signal, self.noise = signal, noise
         self.threshold, self.margin = log_threshold(config), margins_of(config)[signal.name]
+        self.least = max(1, round(least_ticks(config) * noise.presence))
         watched = math.ceil(HORIZON * noise.presence)
         self.drawn = noise.draw(_BEFORE + watched, runs, np.random.default_rng(_SEED))
         self.detector = _learnt(signal, self.margin, self.drawn, config.learning.max_ticks)
@@ -76,9 +78,14 @@ class Trial:
         return detector.update(rows, value[rows], self.drawn.total[rows])
 
     def _first(self, detector: Detector, run: int, hot: Ints) -> float:
-        """The first tick with enough evidence of a move beyond the margin, as in `StreamWatch.look`."""
-        shifts = ((int(t), detector.describe(run, int(t))) for t in hot)
-        return next((float(t) for t, shift in shifts if shift is not None and shift.exceeds(self.margin)), np.inf)
+        """The first tick with enough evidence of a move beyond the margin that lasts, as in `StreamWatch.alarms`."""
+        return next((float(t) for t in hot if self._opens(detector, run, int(t))), np.inf)
+
+    def _opens(self, detector: Detector, run: int, tick: int) -> bool:
+        shift = detector.describe(run, tick)
+        if shift is None or not shift.exceeds(self.margin):
+            return False
+        return lasts(detector, run, shift, tick, self.least)
 
 
 def _learnt(signal: Signal, margin: float, drawn: Drawn, capacity: int) -> Detector:

@@ -301,7 +301,6 @@ def test_the_catalogue_knows_what_it_should():
         "vllm:request_max_num_generation_tokens",
         "vllm:request_params_max_tokens",
         "vllm:request_params_n",
-        "vllm:request_prefill_kv_computed_tokens",
     }
 
 
