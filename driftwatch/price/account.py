@@ -61,7 +61,7 @@ def delays(
     >>> stream = delays(rate=2.0, runs=9).streams[0]
     >>> [(d.change, d.outcome) for d in stream.signals[0].delays][:2]
     [(0.1, 'within_margin'), (0.25, 'noticed')]
-    >>> stream.signals[0].delays[-1].delay_s <= 60
+    >>> stream.signals[0].delays[-1].delay_s <= 120
     True
     """
     settings = Config.load(config)
