@@ -89,9 +89,12 @@ class Margins(Section):
     ttft_tail: float = Field(0.03, ge=0, description="Change of the share of slow first tokens.")
     itl_tail: float = Field(0.03, ge=0, description="Change of the share of requests with slow tokens.")
     latency_tail: float = Field(0.03, ge=0, description="Change of the share of slow answers.")
+    ttft_bursts: float = Field(0.01, ge=0, description="Change of the share of time with slow first tokens.")
+    itl_bursts: float = Field(0.01, ge=0, description="Change of the share of time with slow tokens.")
+    latency_bursts: float = Field(0.01, ge=0, description="Change of the share of time with slow answers.")
     output_length: float = Field(0.10, ge=0, description="Relative change of the output length.")
-    prefill_length: float = Field(
-        0.10, ge=0, description="Relative change of the prompt tokens that the prefix cache leaves to compute."
+    prefill_share: float = Field(
+        0.02, ge=0, description="Change of the part of a prompt that the prefix cache leaves to compute."
     )
     length_share: float = Field(0.02, ge=0, description="Change of the share of answers cut at the token limit.")
     abort_share: float = Field(0.02, ge=0, description="Change of the share of aborted requests.")
@@ -106,7 +109,7 @@ class Incidents(Section):
 
     together_s: float = Field(120.0, ge=0, description="Changes closer than this belong together, in seconds.")
     lasting_s: float = Field(
-        90.0, ge=0, description="A change must have lasted this long, and still be there, to open one, in seconds."
+        90.0, ge=0, description="A change must have been there for so long, in all, to open one, in seconds."
     )
     quiet_s: float = Field(120.0, gt=0, description="Back within the margin for this long means resolved, in seconds.")
     critical_change: float = Field(1.0, gt=0, description="A relative change this large is critical.")

@@ -12,7 +12,7 @@ from driftwatch.attribution.losses import lost
 from driftwatch.attribution.placement import own
 from driftwatch.attribution.rules import configured
 from driftwatch.attribution.scene import Scene
-from driftwatch.baseline import Baseline, StreamBaseline
+from driftwatch.baseline import Baseline, StreamBaseline, sender_of
 from driftwatch.config import Config
 from driftwatch.events.columns import Batch, Markers, Metrics, Requests
 from driftwatch.events.signals import BY_NAME
@@ -173,7 +173,12 @@ class Engine:
     def _watch(self, number: int) -> StreamWatch:
         if number not in self.watches:
             title = self.builder.streams.title(number)
-            baseline = StreamBaseline(self.config.learning, margins_of(self.config), complete=self.from_requests)
+            baseline = StreamBaseline(
+                self.config.learning,
+                margins_of(self.config),
+                complete=self.from_requests,
+                sender=lambda segment: sender_of(self.builder.segments.where(segment)),
+            )
             self.watches[number] = StreamWatch(title, self.config, baseline)
             if title in self.baseline.streams:
                 self.watches[number].restore(self.baseline.streams[title])
@@ -269,6 +274,7 @@ class Engine:
             for life in self.lives
             if any(title == stream and not BY_NAME[signal].workload for title, signal in life.alarms)
         ] + self.telemetry.spans(stream, last)
+        spans += self._by_title(stream).spans()
         recent = [s for s in spans if s[1] >= last - self.config.learning.guard_ticks - EPOCH]
         return (min(s[0] for s in recent), max(s[1] for s in recent)) if recent else None
 

@@ -108,7 +108,7 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
 def _severity(life: Life, findings: Sequence[Finding], scene: Scene) -> Severity:
     """Of the leading finding, or of the slowest requests: many of those are no less critical where all got slower."""
     judged = [findings[0], *(f for f in findings if BY_NAME[f.signal].tail_of and f.direction == "up")]
-    severities = [severity_of(life.kind, f.change, BY_NAME[f.signal].shape == "share", scene.config) for f in judged]
+    severities = [severity_of(life.kind, f.change, BY_NAME[f.signal].difference, scene.config) for f in judged]
     return "critical" if "critical" in severities else severities[0]
 
 
@@ -124,7 +124,11 @@ def _oldest(scene: Scene, stream: str, signal: str) -> int:
 def _finding(alarm: Alarm, scene: Scene, clock: Clock, last: int) -> Finding:
     signal, shift = BY_NAME[alarm.signal], alarm.shift
     last = max(last, shift.onset)  # another signal may have moved after the leading one was back
-    _, raw, total = scene.histories[alarm.stream].signal(alarm.signal, shift.onset, last)
+    history = scene.histories[alarm.stream]
+    _, raw, total = history.signal(alarm.signal, shift.onset, last)
+    requests = shift.count
+    if signal.by_tick:
+        requests = int(history.signal(signal.tail_of, shift.onset, last)[2].sum())
     before, after, change, interval = _sizes(signal, shift, raw, total, scene.width)
     return Finding(
         signal=alarm.signal,
@@ -137,7 +141,7 @@ def _finding(alarm: Alarm, scene: Scene, clock: Clock, last: int) -> Finding:
         interval=interval,
         evidence=shift.evidence / math.log(10.0),
         onset=clock.at(shift.onset),
-        requests=shift.count,
+        requests=requests,
     )
 
 
@@ -146,7 +150,7 @@ def _sizes(
 ) -> tuple[float, float, float, tuple[float, float]]:
     """Before, after, change and its interval, in the user's units."""
     room = 1.96 * shift.error
-    if signal.shape == "share":
+    if signal.difference:
         after = float(np.nansum(raw * total) / max(total.sum(), 1.0))
         return after - shift.size, after, shift.size, (shift.size - room, shift.size + room)
     typical = float(np.nanmedian(raw)) if np.isfinite(raw).any() else shift.reference + shift.size
@@ -156,6 +160,8 @@ def _sizes(
 
 def _plain(signal: Signal, log_value: float, width: float) -> float:
     """A log value in the signal's unit: tokens were counted as ln(1 + n), rates as ln(n + 1/2) a tick."""
+    if signal.difference:
+        return log_value
     if signal.shape == "size":
         return math.expm1(log_value)
     return max(math.exp(log_value) - 0.5, 0.0) / width if signal.shape == "rate" else math.exp(log_value)

@@ -2,6 +2,7 @@
 
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.saved import Baseline
+from driftwatch.baseline.senders import sender_of
 from driftwatch.baseline.stream import StreamBaseline
 
-__all__ = ["Baseline", "Judged", "Observed", "SegmentSums", "StreamBaseline"]
+__all__ = ["Baseline", "Judged", "Observed", "SegmentSums", "StreamBaseline", "sender_of"]

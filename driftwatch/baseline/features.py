@@ -49,6 +49,12 @@ class Workload:
     load: Floats
     requests: Floats
 
+    @property
+    def prefill_share(self) -> Floats:
+        """The part of the prompt that the prefix cache leaves to compute, shape (n,)."""
+        prompt, prefill = np.expm1(self.logs[:, 0]), np.expm1(self.logs[:, 2])
+        return np.asarray(prefill / np.maximum(prompt, 1.0))
+
     def between(self, first: int, last: int) -> Workload:
         """The rows of these ticks, both included (rows are sorted by tick)."""
         rows = slice(*np.searchsorted(self.tick, [first, last + 1]))

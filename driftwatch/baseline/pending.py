@@ -24,7 +24,7 @@ class Pending:
     workload, ticks
         The rows.
     apart
-        By signal with a tail: tick, distance from the rest of the tick, and requests.
+        By signal that counts the slowest: tick, distance, and how many lie there.
     """
 
     workload: Workload

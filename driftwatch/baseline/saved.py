@@ -12,7 +12,7 @@ import numpy as np
 from driftwatch.errors import StateError
 from driftwatch.statistics.buckets import Floats
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,17 +11,28 @@ from numpy.typing import NDArray
 from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, work_of, workload_of
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.pending import NEVER, Pending, one_of, outside
+from driftwatch.baseline.senders import Senders
 from driftwatch.baseline.shares import Shares
-from driftwatch.baseline.tails import apart
+from driftwatch.baseline.tails import BURST, apart
 from driftwatch.baseline.warmup import find_step, independent, outages
-from driftwatch.baseline.workload import CONDITIONAL, OPTIONAL, Measured, WorkloadModel, by_tick, measured
+from driftwatch.baseline.workload import (
+    BY_SENDER,
+    CONDITIONAL,
+    OPTIONAL,
+    Measured,
+    WorkloadModel,
+    by_tick,
+    location,
+    measured,
+)
 from driftwatch.config import Learning
-from driftwatch.events.signals import BY_NAME, TAILS
+from driftwatch.events.signals import BURSTS, BY_NAME, TAILS
 from driftwatch.statistics.buckets import Floats, Ints
-from driftwatch.statistics.robust import midmean, sums
+from driftwatch.statistics.robust import sums
 from driftwatch.ticks.tick import OUTCOMES, Ticks, merge
 
 _REFIT = 1.25  # solve again when there is this much more to learn from
+_SETTLED = 0.95  # of the requests that are under way when a warm-up begins are done when it is learnt from
 _GAP = 720  # a warm-up does not reach over a longer pause, in ticks
 _STEP_SIGNALS = ("ttft", "itl", "latency")
 
@@ -39,12 +50,16 @@ class StreamBaseline:
     complete
         Whether a tick without requests means that there were none (True for request rows; a histogram that is scraped
         every 15 s says nothing about the ticks between).
+    sender
+        Whose requests a segment of this number holds: sizes are judged given who sends.
     """
 
     settings: Learning
     margins: Mapping[str, float]
     complete: bool = True
+    sender: Callable[[int], str] = str
     models: dict[str, WorkloadModel] = field(default_factory=dict)
+    senders: dict[str, Senders] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen.nothing)
     shares: Shares = field(default_factory=Shares.nothing)
     centre: Floats = field(default_factory=lambda: np.zeros(5))
@@ -73,7 +88,7 @@ class StreamBaseline:
         }
         for name, model in self.models.items():
             found |= {f"model.{name}.{key}": value for key, value in model.arrays().items()}
-        return found
+        return found | {f"senders.{name}": senders.array() for name, senders in self.senders.items()}
 
     def restore(self, arrays: Mapping[str, Floats]) -> None:
         """Take over what was learnt elsewhere."""
@@ -85,6 +100,9 @@ class StreamBaseline:
             parts = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
             if parts:
                 self.models[name] = WorkloadModel.of_arrays(parts)
+                if name in BY_SENDER:
+                    self.senders[name] = Senders(self.sender)
+                    self.senders[name].restore(arrays[f"senders.{name}"])
 
     @property
     def progress(self) -> float:
@@ -130,11 +148,12 @@ class StreamBaseline:
         """
         if self._enough(self.warmup) < 1.0 or self.warmup_first is None:
             return None
-        first = self.warmup_first
-        ticks = self._without_outages(merge(self.warmup), first, last)
-        self.warmup = [ticks]
+        whole = self._without_outages(merge(self.warmup), self.warmup_first, last)
+        self.warmup = [whole]
         if self._enough(self.warmup) < 1.0:
             return None
+        first = self.warmup_first + _settling(whole)
+        ticks = whole.between(first, last)
         self._fit(ticks, first, last)
         judged = self.judge(ticks, first, last)
         changed = self._changed(judged)
@@ -144,7 +163,7 @@ class StreamBaseline:
         self.worth = _worth(judged)
         if self.worth < self.settings.min_effective:
             if patient and _length(self.warmup) < self.settings.max_wait_ticks:
-                self._begin_again(ticks, first, self.worth)
+                self._begin_again(whole, self.warmup_first, self.worth)
                 return None
             self.notes.append(
                 f"warm-up: its {_length(self.warmup)} ticks are worth only {self.worth:.0f} independent ones "
@@ -186,7 +205,7 @@ class StreamBaseline:
 
     def _begin_again(self, ticks: Ticks, first: int, worth: float = np.inf) -> None:
         self.worth = worth
-        self.models, self.seen, self.shares = {}, Seen.nothing(), Shares.nothing()
+        self.models, self.senders, self.seen, self.shares = {}, {}, Seen.nothing(), Shares.nothing()
         self.pending, self.work = [], np.empty(0)
         self.learnt = self.solved = 0.0
         self.warmup, self.warmup_first = [ticks], first
@@ -207,8 +226,13 @@ class StreamBaseline:
             values = measured(signal, ticks, workload)
             if values.count.sum() >= self.settings.min_requests / 2:
                 model = self.models[signal] = WorkloadModel.fit(signal, design, values, per_tick)
-                _stray(model, ticks, design, values)
-                model.tail.settle()
+                if signal in BY_SENDER:
+                    senders = self.senders[signal] = Senders(self.sender)
+                    kinds = ticks.segment[values.row], workload.cells[values.row, 0]
+                    senders.learn(*kinds, model.residual(design, values), values.count)
+                    senders.settle()
+                _stray(signal, model, ticks, design, values)
+                model.settle_tails()
         self.seen.add(workload.cells, workload.requests)
         self.shares.add(workload.cells[:, 0], ticks.outcomes, workload.requests)
         self.solved = float(n.sum())
@@ -239,23 +263,38 @@ class StreamBaseline:
         for signal, model in self.models.items():
             values = measured(signal, ticks, workload)
             values = values.take(np.flatnonzero(inside[values.row]))
-            residual = model.residual(design, values)
+            values, residual = self._residual(signal, ticks, workload, design, values)
             at = ticks.tick[values.row]
-            tick, value, total = by_tick(at, residual, values.count, first, n)
-            raw = midmean(at - first, values.value, values.count, n)[tick - first]
+            tick, value, total = by_tick(signal, at, residual, values.count, first, n)
+            raw = location(signal, at - first, values.value, values.count, n)[tick - first]
             tracks[signal] = Observed(tick, value, total, raw, float(model.coefficients[0]))
             if signal in TAILS:
                 row = tick.searchsorted(at)
                 distance = apart(residual, value[row], total[row])
-                distances[signal] = (at, distance, values.count)
+                distances[TAILS[signal]] = (at, distance, values.count)
                 slow = distance > max(model.tail.point, self.margins[signal])
                 hits = sums(row, values.count * slow, len(tick))
                 tracks[TAILS[signal]] = Observed(tick, hits, total, hits / total)
+                once = np.ones(len(tick))
+                distances[BURSTS[signal]] = (tick, value, once)
+                late = (value > max(model.bursts.point, BURST)).astype(np.float64)
+                tracks[BURSTS[signal]] = Observed(tick, late, once, late)
             segments[signal] = _by_segment(ticks, values, residual, model.scale)
         tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
         self.work = np.concatenate([self.work, work])[-(LOAD_SPAN - 1) :]
         self.pending.append(Pending(workload, ticks, distances))
         return Judged(tracks, segments, np.nan_to_num(counts))
+
+    def _residual(
+        self, signal: str, ticks: Ticks, workload: Workload, design: Floats, values: Measured
+    ) -> tuple[Measured, Floats]:
+        """What the workload does not explain, nor who sends it; without senders that are not known."""
+        residual = self.models[signal].residual(design, values)
+        if signal not in self.senders:
+            return values, residual
+        residual = residual - self.senders[signal].levels(ticks.segment[values.row], workload.cells[values.row, 0])
+        known = np.flatnonzero(~np.isnan(residual))
+        return values.take(known), residual[known]
 
     def _shares(self, ticks: Ticks, prompt: Ints, inside: NDArray[np.bool_], first: int, n: int) -> dict[str, Observed]:
         position = ticks.tick - first
@@ -282,7 +321,9 @@ class StreamBaseline:
         known = np.flatnonzero(~np.isnan(workload.logs[:, 0]))
         if len(known):
             value = workload.logs[known, 0]
-            found = by_tick(workload.tick[known], value, workload.requests[known], first, len(requests))
+            found = by_tick(
+                "prompt_length", workload.tick[known], value, workload.requests[known], first, len(requests)
+            )
             tracks["prompt_length"] = Observed(*found, found[1])
         return tracks
 
@@ -293,12 +334,14 @@ class StreamBaseline:
         for first, last in outside(skip, before):
             parts = [p.between(first, last) for p in self.pending]
             self._absorb(one_of(parts))  # joined, so that the cuts of the batches leave no trace
-            for signal, (_, distance, count) in (item for part in parts for item in part.apart.items()):
-                self.models[signal].tail.learn(distance, count)
+            for name, (_, distance, count) in (item for part in parts for item in part.apart.items()):
+                self.models[BY_NAME[name].tail_of].slowest(name).learn(distance, count)
         self.pending = [p.between(before, NEVER) for p in self.pending if (p.workload.tick >= before).any()]
         if self.learnt >= self.solved * _REFIT:
             for model in self.models.values():
-                model.refit()
+                model.settle()
+            for senders in self.senders.values():
+                senders.settle()
             self.solved = self.learnt
 
     def _absorb_all(self) -> None:
@@ -311,18 +354,34 @@ class StreamBaseline:
             return
         design = part.workload.design(self.centre)
         for signal, model in self.models.items():
-            model.absorb(design, measured(signal, part.ticks, part.workload))
+            values = measured(signal, part.ticks, part.workload)
+            model.absorb(design, values)
+            if signal in self.senders:
+                kinds = part.ticks.segment[values.row], part.workload.cells[values.row, 0]
+                self.senders[signal].learn(*kinds, model.residual(design, values), values.count)
         self.seen.add(part.workload.cells, part.workload.requests)
         self.shares.add(part.workload.cells[:, 0], part.ticks.outcomes, part.workload.requests)
         self.learnt += float(part.workload.requests.sum())
 
 
-def _stray(model: WorkloadModel, ticks: Ticks, design: Floats, values: Measured) -> None:
-    """Learn from a warm-up how far requests lie from the rest of their tick."""
+def _stray(signal: str, model: WorkloadModel, ticks: Ticks, design: Floats, values: Measured) -> None:
+    """Learn from a warm-up how far requests lie from the rest of their tick, and ticks from the others."""
     residual, at = model.residual(design, values), ticks.tick[values.row]
-    tick, middle, total = by_tick(at, residual, values.count, int(at[0]), int(at[-1] - at[0]) + 1)
+    tick, middle, total = by_tick(signal, at, residual, values.count, int(at[0]), int(at[-1] - at[0]) + 1)
     row = tick.searchsorted(at)
     model.tail.learn(apart(residual, middle[row], total[row]), values.count)
+    model.bursts.learn(middle, np.ones(len(middle)))
+
+
+def _settling(ticks: Ticks) -> int:
+    """Ticks at the start of a warm-up that are not like the rest: of what is done so soon, all was quick."""
+    lasted, weight = ticks.flow_known - ticks.flow_tick, np.maximum(ticks.started - ticks.announced, 0)
+    if not weight.sum():
+        return 0
+    order = lasted.argsort()
+    reached = np.cumsum(weight[order])
+    slow = int(lasted[order[np.searchsorted(reached, _SETTLED * reached[-1])]])
+    return min(slow, int(ticks.tick[-1] - ticks.tick[0]) // 4)
 
 
 def _worth(judged: Judged) -> float:

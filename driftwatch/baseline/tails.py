@@ -1,7 +1,8 @@
-"""How far healthy requests lie from the rest of their tick, and where the slowest of them begin."""
+"""How far healthy requests lie from the rest of their tick, and ticks from the others: where the slowest begin."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,10 @@ from driftwatch.statistics.robust import sums
 
 HEALTHY = 0.95
 """The share of healthy requests that lie below the point."""
+HEALTHY_TICKS = 0.99
+"""The share of healthy ticks that lie below theirs."""
+BURST = math.log(1.5)
+"""A tick is slow only if its middle is half as long again as the workload explains."""
 
 
 def apart(residual: Floats, middle: Floats, count: Floats) -> Floats:
@@ -44,9 +49,9 @@ class Tail:
     Parameters
     ----------
     counts
-        Shape (2048,): healthy requests by bucket of their distance, in steps of 2%.
+        Shape (2048,): healthy requests (or ticks) by bucket of their distance, in steps of 2%.
     point
-        The distance (log units) that 95% of them do not exceed, as of the last `settle`.
+        The distance (log units) that most of them do not exceed, as of the last `settle`.
 
     Examples
     --------
@@ -66,20 +71,25 @@ class Tail:
         return cls(np.zeros(BUCKETS), np.inf)
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, Floats]) -> Tail:
+    def of_arrays(cls, name: str, arrays: Mapping[str, Floats]) -> Tail:
         """The inverse of `arrays`."""
-        return cls(arrays["apart"].copy(), float(arrays["tail_point"][0]))
+        return cls(arrays[name].copy(), float(arrays[f"{name}_point"][0]))
 
-    def arrays(self) -> dict[str, Floats]:
-        """All of it as plain arrays."""
-        return {"apart": self.counts, "tail_point": np.array([self.point])}
+    def arrays(self, name: str) -> dict[str, Floats]:
+        """All of it as plain arrays, under a name."""
+        return {name: self.counts, f"{name}_point": np.array([self.point])}
 
     def learn(self, distance: Floats, count: Floats) -> None:
         """Count the requests of another healthy stretch; takes effect at the next `settle`."""
         self.counts += sums(bucket_of(np.exp(distance)), count, BUCKETS)
 
-    def settle(self) -> None:
-        """Find the point again: the upper edge of the bucket that the next healthy request exceeds in 5% of cases.
+    def settle(self, healthy: float = HEALTHY) -> None:
+        """Find the point again: the upper edge of the bucket that the next healthy one exceeds in 5% of cases.
+
+        Parameters
+        ----------
+        healthy
+            The share that is not to exceed it, where it is not 95%.
 
         References
         ----------
@@ -88,5 +98,5 @@ class Tail:
         """
         reached = np.cumsum(self.counts)
         if reached[-1] > 0:
-            rank = min(HEALTHY * (reached[-1] + 1.0), reached[-1])
+            rank = min(healthy * (reached[-1] + 1.0), reached[-1])
             self.point = float(log_value(np.searchsorted(reached, rank)) + WIDTH / 2)

@@ -9,19 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.baseline.features import FEATURES, Workload, used
-from driftwatch.baseline.tails import Tail
+from driftwatch.baseline.tails import HEALTHY_TICKS, Tail
 from driftwatch.events.signals import BY_NAME
 from driftwatch.statistics.buckets import Floats, Ints, log_value
 from driftwatch.statistics.robust import Gram, gram, huber_fit, huber_weights, midmean, solve, sums
 from driftwatch.ticks.tick import Ticks
 
-CONDITIONAL = ("ttft", "itl", "latency", "output_length", "prefill_length")
+CONDITIONAL = ("ttft", "itl", "latency", "output_length", "prefill_share")
 """Signals that are judged given the workload."""
-OPTIONAL = ("prefill_length",)
+BY_SENDER = ("output_length", "prefill_share")
+"""Of these, those that depend on who sends."""
+OPTIONAL = ("prefill_share",)
 """Signals that many sources have not, so that nothing is said where they are missing."""
 _NONNEGATIVE = np.array([name == "load" for name in FEATURES])  # more load never makes an engine faster
 _RIDGE = np.array([1e-9, 0.5, 0.5, 0.5, 2.0, 2.0, 2.0, 1.0])
-_TOKENS = {"output_length": 1, "prefill_length": 2}  # columns of the workload that are signals themselves
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,10 @@ class Measured:
 
 def measured(signal: str, ticks: Ticks, workload: Workload) -> Measured:
     """Log values of a signal in these ticks."""
-    if signal in _TOKENS:
-        logs = workload.logs[:, _TOKENS[signal]]
-        row = np.flatnonzero(~np.isnan(logs))
-        return Measured(row, logs[row], workload.requests[row])
+    if signal in BY_SENDER:
+        value = workload.logs[:, 1] if signal == "output_length" else workload.prefill_share
+        row = np.flatnonzero(~np.isnan(value))
+        return Measured(row, value[row], workload.requests[row])
     row, bucket, count = ticks.duration(signal)
     return Measured(row, log_value(bucket), count.astype(np.float64))
 
@@ -63,6 +64,8 @@ class WorkloadModel:
         Sums over everything learnt.
     tail
         How far healthy requests lie from the rest of their tick.
+    bursts
+        How far healthy ticks lie from what the workload explains.
     """
 
     coefficients: Floats
@@ -70,6 +73,7 @@ class WorkloadModel:
     ridge: Floats
     data: Gram
     tail: Tail
+    bursts: Tail
 
     @classmethod
     def fit(cls, signal: str, design: Floats, seen: Measured, per_tick: float) -> WorkloadModel:
@@ -90,7 +94,7 @@ class WorkloadModel:
         coefficients, scale = huber_fit(x, seen.value, seen.count, ridge, _NONNEGATIVE)
         scale = max(scale, 1e-3)
         data = _weighted(x, seen, seen.value - x @ coefficients, scale)
-        return cls(coefficients, scale, ridge, data, Tail.nothing())
+        return cls(coefficients, scale, ridge, data, Tail.nothing(), Tail.nothing())
 
     def arrays(self) -> dict[str, Floats]:
         """The model as plain arrays."""
@@ -100,7 +104,8 @@ class WorkloadModel:
             "xx": self.data.xx,
             "xy": self.data.xy,
             "scalars": np.array([self.scale, self.data.weight]),
-            **self.tail.arrays(),
+            **self.tail.arrays("apart"),
+            **self.bursts.arrays("bursts"),
         }
 
     @classmethod
@@ -108,7 +113,8 @@ class WorkloadModel:
         """The inverse of `arrays`."""
         scale, weight = (float(x) for x in arrays["scalars"])
         data = Gram(arrays["xx"], arrays["xy"], weight)
-        return cls(arrays["coefficients"], scale, arrays["ridge"], data, Tail.of_arrays(arrays))
+        tails = (Tail.of_arrays(name, arrays) for name in ("apart", "bursts"))
+        return cls(arrays["coefficients"], scale, arrays["ridge"], data, *tails)
 
     def residual(self, design: Floats, seen: Measured) -> Floats:
         """Log value minus what the workload explains."""
@@ -117,22 +123,39 @@ class WorkloadModel:
         return np.asarray(seen.value - expected[seen.row])
 
     def absorb(self, design: Floats, seen: Measured) -> None:
-        """Learn from another healthy stretch; takes effect at the next `refit`."""
+        """Learn from another healthy stretch; takes effect at the next `settle`."""
         self.data = self.data + _weighted(design[seen.row], seen, self.residual(design, seen), self.scale)
 
-    def refit(self) -> None:
-        """Solve again with all that was absorbed."""
+    def settle(self) -> None:
+        """Solve again with all that was absorbed, and find again where the slowest begin."""
         self.coefficients = solve(self.data, self.ridge, _NONNEGATIVE)
+        self.settle_tails()
+
+    def settle_tails(self) -> None:
+        """Find again where the slowest begin."""
         self.tail.settle()
+        self.bursts.settle(HEALTHY_TICKS)
+
+    def slowest(self, name: str) -> Tail:
+        """Where the slowest begin that a signal of this name counts."""
+        return self.bursts if BY_NAME[name].by_tick else self.tail
 
 
 def _weighted(x: Floats, seen: Measured, residual: Floats, scale: float) -> Gram:
     return gram(x, seen.value, seen.count * huber_weights(residual, scale))
 
 
-def by_tick(tick: Ints, value: Floats, count: Floats, first: int, n: int) -> tuple[Ints, Floats, Floats]:
-    """Interquartile mean of each tick: (ticks that have any, its value, how many requests)."""
+def location(signal: str, position: Ints, value: Floats, count: Floats, n: int) -> Floats:
+    """Interquartile mean of each tick, shape (n,), NaN without values; of what is bounded, the mean."""
+    if BY_NAME[signal].shape != "fraction":
+        return midmean(position, value, count, n)
+    total = sums(position, count, n)
+    return np.where(total > 0, sums(position, count * value, n) / np.maximum(total, 1e-9), np.nan)
+
+
+def by_tick(signal: str, tick: Ints, value: Floats, count: Floats, first: int, n: int) -> tuple[Ints, Floats, Floats]:
+    """Location of each tick: (ticks that have any, its value, how many requests)."""
     position = tick - first
-    location = midmean(position, value, count, n)
-    has: NDArray[np.bool_] = ~np.isnan(location)
-    return np.flatnonzero(has) + first, location[has], sums(position, count, n)[has]
+    middle = location(signal, position, value, count, n)
+    has: NDArray[np.bool_] = ~np.isnan(middle)
+    return np.flatnonzero(has) + first, middle[has], sums(position, count, n)[has]

@@ -3,13 +3,14 @@
 from driftwatch.detectors.anchored import AnchoredDetector, median_of, sum_of
 from driftwatch.detectors.location import LocationDetector
 from driftwatch.detectors.proportion import ProportionDetector
-from driftwatch.detectors.protocol import Detector, Recent, Shift
+from driftwatch.detectors.protocol import Detector, Moves, Recent, Shift
 from driftwatch.detectors.state import state_of, take_state
 
 __all__ = [
     "AnchoredDetector",
     "Detector",
     "LocationDetector",
+    "Moves",
     "ProportionDetector",
     "Recent",
     "Shift",

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from driftwatch.detectors.protocol import Detector, Recent, Shift
+from driftwatch.detectors.protocol import Detector, Moves, Recent, Shift
 from driftwatch.statistics.buckets import Floats, Ints
 
 _NEVER = 2**60
@@ -134,6 +134,10 @@ class AnchoredDetector:
     def recent(self, series: int, first: int, last: int) -> Recent:
         """Mean move over the spans that ended in these ticks."""
         return self.inner.recent(series, -(-first // self.span), self._last(last))
+
+    def moves(self, series: int, first: int, last: int) -> Moves:
+        """The move of each span that ended in these ticks."""
+        return self.inner.moves(series, -(-first // self.span), self._last(last))
 
     def restart(self, series: int) -> None:
         """Forget the evidence, keep what was learnt."""

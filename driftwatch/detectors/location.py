@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.detectors.memory import Memory
-from driftwatch.detectors.protocol import Recent, Shift
+from driftwatch.detectors.protocol import Moves, Recent, Shift
 from driftwatch.detectors.waiting import Waiting
 from driftwatch.statistics.bets import BETS, cell_of, reach_of, table, weights
 from driftwatch.statistics.buckets import Floats, Ints
@@ -80,6 +80,7 @@ class LocationDetector:
         self.reach: Ints = np.zeros(self.series, np.int64)
         self.bets = np.ones((self.series, *table().shape))
         self.level = np.zeros(self.series)
+        self.scatter = np.zeros(self.series)
         self.variance = np.zeros(self.series)
         self.fitted = np.zeros(self.series, np.int64)
         self.unfitted = np.zeros(self.series, np.int64)
@@ -164,7 +165,7 @@ class LocationDetector:
         self.fitted[k], self.unfitted[k] = len(learnt), 0
         self.level[k] = midmean(np.zeros(len(learnt), np.int64), learnt, np.ones(len(learnt)), 1)[0]
         bounded = winsorised(learnt - self.level[k])
-        self.variance[k] = long_run_variance(bounded)
+        self.scatter[k], self.variance[k] = bounded.var(), long_run_variance(bounded)
         fit = self.whitening[k] = Whitening.fit(bounded)
         self.taps[:, k] = fit.taps
         error = 1.96 * math.sqrt(self.variance[k] / len(learnt)) if self.anchored else 0.0
@@ -237,6 +238,11 @@ class LocationDetector:
         known = float(self.variance[series])
         variance = max(known, long_run_variance(winsorised(value - size)))  # trouble is noisier than health
         return Recent(size, math.sqrt(variance / n + known / max(len(self.learnt[series]), 1)))
+
+    def moves(self, series: int, first: int, last: int) -> Moves:
+        """The move of each of these ticks."""
+        size = self.memory.between(series, first, last)[0] - self.level[series]
+        return Moves(size, np.full(len(size), self.scatter[series]))
 
     def restart(self, series: int) -> None:
         """Forget the evidence, keep what was learnt."""

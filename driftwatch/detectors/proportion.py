@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from driftwatch.detectors.memory import Memory
-from driftwatch.detectors.protocol import Recent, Shift
+from driftwatch.detectors.protocol import Moves, Recent, Shift
 from driftwatch.detectors.waiting import Waiting
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.whitening import long_run_variance
@@ -142,6 +142,12 @@ class ProportionDetector:
         smooth = (hits + 0.5) / (totals + 1.0)
         variance = self.dispersion[series] * smooth * (1.0 - smooth) / totals + self.error[series] ** 2
         return Recent(share - float(self.share[series]), math.sqrt(variance))
+
+    def moves(self, series: int, first: int, last: int) -> Moves:
+        """The move of each of these ticks: a difference of shares."""
+        hits, totals = self.memory.between(series, first, last)
+        share = hits / totals
+        return Moves(share - self.share[series], share * (1.0 - share) / np.maximum(totals - 1.0, 1.0))
 
     def restart(self, series: int) -> None:
         """Forget the evidence, keep what was learnt."""

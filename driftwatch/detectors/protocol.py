@@ -52,6 +52,43 @@ class Recent:
     error: float = math.nan
 
 
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """How far each tick lies from what was learnt.
+
+    Parameters
+    ----------
+    size
+        Shape (n,): moves of the ticks in which something was observed, oldest first.
+    chance
+        Shape (n,): the variance that each has by chance alone.
+    """
+
+    size: Floats
+    chance: Floats
+
+    @property
+    def lasted(self) -> int:
+        """In how many ticks it had moved: by at least half of what it moved by where it did; less as many that did
+        so the other way.
+
+        What it moved by is the mean weighted by itself, from which chance is counted out: bursts count for what they
+        are, however long the quiet between them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Moves(np.array([2.0, 0.1, 2.1, 0.0]), np.zeros(4)).lasted
+        2
+        """
+        total = float(self.size.sum())
+        if total == 0.0:
+            return 0
+        squares = max(float((self.size**2 - self.chance).sum()), total**2 / len(self.size))
+        far = self.size / (0.5 * squares / total)
+        return int((far >= 1.0).sum() - (far <= -1.0).sum())
+
+
 class Detector(Protocol):
     """A sequential two-sided test of several series, each for itself.
 
@@ -113,6 +150,10 @@ class Detector(Protocol):
 
     def recent(self, series: int, first: int, last: int) -> Recent:
         """Mean move over these ticks."""
+        ...
+
+    def moves(self, series: int, first: int, last: int) -> Moves:
+        """The move of each of these ticks."""
         ...
 
     def restart(self, series: int) -> None:

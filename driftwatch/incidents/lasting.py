@@ -1,4 +1,4 @@
-"""A change that is there for a while, and not one noisy minute."""
+"""A change that is there for a while, at once or in bursts, and not one noisy minute."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ import math
 
 from driftwatch.config import Config
 from driftwatch.detectors import Detector, Shift
-
-LATELY = 4
-"""Ticks by which a change is seen to be still there."""
 
 
 def least_ticks(config: Config) -> int:
@@ -23,7 +20,7 @@ def least_ticks(config: Config) -> int:
 
 
 def lasts(detector: Detector, series: int, shift: Shift, tick: int, least: int) -> bool:
-    """Whether a move has been there for so many ticks, and at least half of it still is.
+    """Whether a move has been there for so many ticks in all.
 
     Parameters
     ----------
@@ -34,9 +31,8 @@ def lasts(detector: Detector, series: int, shift: Shift, tick: int, least: int) 
     tick
         The newest tick.
     least
-        Ticks that it must have lasted, see `least_ticks`.
+        Ticks that it must have been there, see `least_ticks`.
     """
     if tick + 1 - shift.onset < least:
         return False
-    now = detector.recent(series, tick + 1 - LATELY, tick).size
-    return math.isnan(now) or math.copysign(1.0, shift.size) * now >= 0.5 * abs(shift.size)
+    return detector.moves(series, shift.onset, tick).lasted >= least

@@ -101,7 +101,7 @@ def margins_of(config: Config) -> dict[str, float]:
     (0.0953, 0.01)
     """
     given = config.margins.model_dump()
-    return {s.name: given[s.name] if s.shape == "share" else math.log1p(given[s.name]) for s in SIGNALS}
+    return {s.name: given[s.name] if s.difference else math.log1p(given[s.name]) for s in SIGNALS}
 
 
 def panels_of(config: Config, stream: str) -> tuple[Panel, ...]:

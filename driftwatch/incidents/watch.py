@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.baseline import Judged, StreamBaseline
 from driftwatch.config import Config
 from driftwatch.errors import StateError
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.lasting import lasts, least_ticks
-from driftwatch.incidents.life import Alarm
+from driftwatch.incidents.life import Alarm, kind_of
 from driftwatch.incidents.panel import SLOW_LOCATIONS, Panel, SignalTest, margins_of, panels_of, signal_tests
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.ticks import Ticks
@@ -45,6 +46,8 @@ class StreamWatch:
     panels: tuple[Panel, ...] = field(init=False)
     tests: Mapping[str, SignalTest] = field(init=False)
     hot: dict[str, tuple[Ints, Floats]] = field(default_factory=dict)
+    standing: dict[str, Alarm] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
     requests: int = 0
     ticks: int = 0
     learnt_ticks: int = 0
@@ -92,12 +95,39 @@ class StreamWatch:
         return judged
 
     def alarms(self, threshold: float) -> Iterator[Alarm]:
-        """Each test's first moment in the newest ticks with enough evidence of a move beyond the margin."""
+        """Each test's first moment in the newest ticks with enough evidence of a move that lasts."""
         for name, (tick, log_e) in self.hot.items():
-            seen = (self.look(name, int(t)) for t in tick[log_e >= self.enough(name, threshold)])
-            alarm = next((a for a in seen if a is not None and self.lasts(a)), None)
+            enough = log_e >= self.enough(name, threshold)
+            alarm = next(filter(None, self._heard(name, tick, enough)), None)
             if alarm is not None:
+                self.standing.pop(name, None)
+                self.told.add(name)
                 yield alarm
+
+    def _heard(self, name: str, tick: Ints, enough: NDArray[np.bool_]) -> Iterator[Alarm | None]:
+        """Tick by tick, the alarm that is raised, if any.
+
+        Evidence that sufficed once stands for a while: bursts may be too short each, and last long enough in all.
+        """
+        first = 0 if name in self.standing else int(enough.argmax()) if enough.any() else len(tick)
+        for t, hot in zip(tick[first:].tolist(), enough[first:].tolist(), strict=True):
+            alarm = self.look(name, t) if hot else None
+            if alarm is not None and self.lasts(alarm):
+                yield alarm
+            elif alarm is not None and name not in self.told:
+                self.standing.setdefault(name, alarm)
+            yield self._still(name, t)
+
+    def _still(self, name: str, tick: int) -> Alarm | None:
+        """The alarm that stands, where by now it has lasted."""
+        standing = self.standing.get(name)
+        if standing is None:
+            return None
+        if tick - standing.tick > self.config.learning.span_s / self.config.ticks.width_s:
+            del self.standing[name]
+            return None
+        alarm = self.again(standing, tick)
+        return alarm if alarm.shift.exceeds(self.margins[alarm.signal]) and self.lasts(alarm) else None
 
     def enough(self, name: str, threshold: float) -> float:
         """The threshold of one test: less for one that looks less often."""
@@ -108,6 +138,9 @@ class StreamWatch:
         test = self.tests[name]
         shift = test.detector.describe(test.column, tick)
         if shift is None or not shift.exceeds(self.margins[test.signal]):
+            return None
+        signal = BY_NAME[test.signal]
+        if signal.one_sided and kind_of(signal, shift.size) != "degradation":
             return None
         if test.panel.slow and test.signal in SLOW_LOCATIONS:
             shift = replace(shift, reference=0.0)  # what is kept of the signal is less what the baseline expects
@@ -194,8 +227,14 @@ class StreamWatch:
             if f"detector.{name}" in arrays:
                 test.detector.restore(test.column, arrays[f"detector.{name}"])
 
+    def spans(self) -> list[tuple[int, int]]:
+        """Ticks that are not healthy, though nothing was told of them: evidence stands there."""
+        standing = (a for a in self.standing.values() if not BY_NAME[a.signal].workload)
+        return [(alarm.shift.onset_low, alarm.tick) for alarm in standing]
+
     def restart(self) -> None:
         """Forget the evidence of an incident that is over."""
+        self.standing, self.told = {}, set()
         for test in self.tests.values():
             test.detector.restart(test.column)
 

@@ -119,7 +119,7 @@ def _signal(signal: Signal, noise: Noise, config: Config, runs: int) -> SignalPr
         learnt_ticks=noise.ticks,
         effective_ticks=round(trial.worth * noise.ticks, 1),
         promised_after_s=PROMISED / (trial.worth * noise.presence) * width,
-        delays=tuple(_delay(trial, size, config) for size in (POINTS if signal.shape == "share" else RATIOS)),
+        delays=tuple(_delay(trial, size, config) for size in (POINTS if signal.difference else RATIOS)),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from driftwatch.events.signals import TAILS, Signal
+from driftwatch.events.signals import BURSTS, TAILS, Signal
 from driftwatch.statistics.buckets import Floats
 
 BLOCK = 24
@@ -18,8 +18,8 @@ TYPICAL_LEARNT = 720
 """Ticks of healthy traffic that a typical stream has learnt from (an hour of 5 s ticks)."""
 MOST = 2_880
 """A run learns from the newest so many ticks: more changes little, and each run learns for itself."""
-BY_REQUEST: Mapping[str, float] = {"duration": 0.4, "size": 0.6}
-"""Standard deviation from request to request, in log units, of what the workload does not explain."""
+BY_REQUEST: Mapping[str, float] = {"duration": 0.4, "size": 0.6, "fraction": 0.2}
+"""Standard deviation from request to request, in log units or parts, of what the workload does not explain."""
 BETWEEN, MEMORY = 0.10, 0.5
 """Standard deviation from tick to tick that more traffic does not average out, and its autocorrelation."""
 SHARES: Mapping[str, float] = {
@@ -28,6 +28,7 @@ SHARES: Mapping[str, float] = {
     "error_share": 0.002,
     "novel_share": 0.01,
     **dict.fromkeys(TAILS.values(), 0.05),
+    **dict.fromkeys(BURSTS.values(), 0.002),
 }
 """Healthy shares."""
 _LAGS = 12  # of the memory: the rest is below a thousandth
@@ -71,7 +72,7 @@ class Drawn:
         elif signal.shape == "rate":  # counted as ln(n + 1/2)
             late = np.asarray(np.log(np.maximum(np.exp(late) - 0.5, 0.0) * (1.0 + change) + 0.5))
         else:
-            late = late + math.log1p(change)
+            late = late + (change if signal.difference else math.log1p(change))
         return np.concatenate([healthy, late])
 
 
@@ -167,10 +168,12 @@ class Typical:
         # a Poisson number that is not 0: the first request, and those that come after it
         before = -np.log1p(-rng.random(shape) * self.presence)
         total = 1.0 + np.asarray(rng.poisson(np.maximum(self.requests - before, 0.0)), np.float64)
+        if self.signal.by_tick:
+            total = np.ones(shape)
         if self.signal.shape == "share":
             return rng.binomial(total.astype(np.int64), SHARES[self.signal.name]).astype(np.float64), total
         within = np.asarray(BY_REQUEST[self.signal.shape] / np.sqrt(total) * rng.normal(size=shape))
-        return within + _moods(shape, rng), total
+        return within + _moods(shape, rng) * (0.5 if self.signal.shape == "fraction" else 1.0), total
 
 
 def _moods(shape: tuple[int, int], rng: np.random.Generator) -> Floats:

@@ -55,7 +55,7 @@ class Trial:
 
     def within_margin(self, change: float) -> bool:
         """Whether a change is too small to alarm."""
-        return (change if self.signal.shape == "share" else float(np.log1p(change))) <= self.margin + 1e-9
+        return (change if self.signal.difference else float(np.log1p(change))) <= self.margin + 1e-9
 
     def possible(self, change: float) -> bool:
         """Whether there is room for a change: a share does not rise beyond 1."""

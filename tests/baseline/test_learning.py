@@ -7,7 +7,7 @@ import pytest
 
 from driftwatch.events.columns import requests_of
 from driftwatch.incidents.watch import EPOCH
-from tests.baseline.streams import FIRST, LEARN, fresh, learnt, mean, ticks_of, without
+from tests.baseline.streams import FIRST, LEARN, SETTLED, fresh, learnt, mean, ticks_of, without
 from tests.traffic import START, traffic
 
 
@@ -47,7 +47,7 @@ def test_an_outage_in_the_warm_up_is_left_out_and_said():
     baseline, judged, _ = learnt(requests)
     assert baseline.ready
     assert baseline.notes == ["warm-up: 12 ticks of an outage were left out of what was learnt"]
-    assert len(judged.tracks["traffic"].tick) == LEARN - 12
+    assert len(judged.tracks["traffic"].tick) == LEARN - SETTLED - 12
     assert judged.tracks["traffic"].value.min() > 0
 
 

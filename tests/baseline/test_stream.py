@@ -11,7 +11,7 @@ from driftwatch.baseline import Baseline
 from driftwatch.events.columns import Coded
 from driftwatch.incidents.watch import EPOCH
 from driftwatch.ticks import empty
-from tests.baseline.streams import FIRST, LEARN, fresh, learnt, mean, rest_judged, ticks_of, without
+from tests.baseline.streams import FIRST, LEARN, SETTLED, fresh, learnt, mean, rest_judged, ticks_of, without
 from tests.traffic import START, traffic
 
 
@@ -25,8 +25,18 @@ def test_the_warm_up_is_learnt_and_explained():
         assert abs(mean(track)) < 0.03
         assert track.tick[0] >= FIRST
         assert track.tick[-1] < FIRST + LEARN
-    assert judged.requests.sum() == (traffic(0).at < START + 5.0 * LEARN).sum()
-    assert len(judged.requests) == LEARN
+    tick = np.floor((traffic(0).at - START) / 5.0)
+    assert judged.requests.sum() == ((tick >= SETTLED) & (tick < LEARN)).sum()
+    assert len(judged.requests) == LEARN - SETTLED
+
+
+@pytest.mark.parametrize(("longer", "left_out"), [(1.0, 1), (10.0, 7), (1000.0, (LEARN - 1) // 4)])
+def test_what_is_done_before_the_slow_ones_can_be_is_no_warm_up(longer, left_out):
+    requests = traffic(0)
+    begun = requests.completed_at - requests.latency * longer
+    baseline, judged, _ = learnt(replace(requests, started_at=begun))
+    assert baseline.ready
+    assert LEARN - len(judged.requests) == pytest.approx(left_out, abs=1)
 
 
 @pytest.mark.parametrize("slower", [1.5, 0.5])
@@ -135,7 +145,7 @@ def test_all_that_is_old_enough_and_not_to_be_skipped_is_learnt_once():
     for guard in (0, 24, 31):
         _, baseline = judged_in_parts(requests, (7, 30, 31), skip, guard_ticks=guard)
         before = (tick.max() + 1) // EPOCH * EPOCH - guard
-        expected = (tick < before) & ((tick < skip[0]) | (tick > skip[1]))
+        expected = (tick >= FIRST + SETTLED) & (tick < before) & ((tick < skip[0]) | (tick > skip[1]))
         assert baseline.learnt == expected.sum()
         assert baseline.seen.counts[0].sum() == expected.sum()
 

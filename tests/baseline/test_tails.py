@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from driftwatch.baseline.tails import Tail, apart
 from driftwatch.statistics.robust import midmean, sums
-from tests.baseline.streams import FIRST, LEARN, learnt
+from tests.baseline.streams import FIRST, LEARN, learnt, rest_judged
 from tests.traffic import some_slower, traffic
 
 TAILS = ("ttft_tail", "itl_tail", "latency_tail")
@@ -61,7 +61,7 @@ def test_at_most_one_in_twenty_lies_beyond_the_point_however_they_were_learnt(re
     inside = np.abs(residuals) < 20
     assert (residuals[inside] > whole.point).sum() <= 0.05 * (len(residuals) + 1)
     assert whole.point == parts.point
-    again = Tail.of_arrays(whole.arrays())
+    again = Tail.of_arrays("apart", whole.arrays("apart"))
     assert (again.point, again.counts.tolist()) == (whole.point, whole.counts.tolist())
 
 
@@ -106,6 +106,22 @@ def test_a_tenth_that_takes_four_times_as_long_is_the_tail_and_not_the_middle():
         assert shares[name] == pytest.approx(0.145, abs=0.025)
         middle = tracks[name.removesuffix("_tail")]
         assert abs(np.average(middle.value, weights=middle.total)) < np.log(1.1)
+
+
+def test_a_tick_is_slow_where_its_middle_is_half_as_long_again():
+    quick, slow, burst = (
+        rest_judged(traffic(5, ticks=300, rate=8.0, slower=factor, since=LEARN)).tracks["ttft_bursts"]
+        for factor in (1.0, 1.25, 2.0)
+    )
+    assert quick.value.sum() / quick.total.sum() < 0.01
+    assert slow.value.sum() / slow.total.sum() < 0.2
+    assert burst.value.sum() / burst.total.sum() > 0.9
+    assert set(burst.total) == {1.0}
+
+
+def test_ticks_of_a_few_noisy_requests_are_not_slow():
+    track = rest_judged(traffic(6, ticks=900, rate=0.3), until=10 * LEARN).tracks["ttft_bursts"]
+    assert track.value.sum() / track.total.sum() < 0.05
 
 
 def test_a_learnt_model_that_knows_no_tail_is_refused():

@@ -52,7 +52,7 @@ def test_more_load_never_makes_an_engine_faster(slope):
     model = WorkloadModel.fit("ttft", *made_up(0, np.zeros(DESIGN)), 1.0)
     for _ in range(3):
         model.absorb(*made_up(9, truth))
-        model.refit()
+        model.settle()
         assert model.coefficients[-1] >= 0.0
 
 
@@ -62,7 +62,7 @@ def test_what_is_absorbed_counts_when_it_is_solved_again():
     before = model.coefficients.copy()
     model.absorb(*made_up(1, then))
     assert np.array_equal(model.coefficients, before)
-    model.refit()
+    model.settle()
     assert model.coefficients[:2] == pytest.approx([0.1, 0.7], abs=0.07)
 
 
@@ -71,7 +71,7 @@ def test_a_model_is_the_same_again_from_its_arrays():
     again = WorkloadModel.of_arrays({k: v.copy() for k, v in model.arrays().items()})
     for one in (model, again):
         one.absorb(*made_up(3, np.linspace(0, 0.5, DESIGN)))
-        one.refit()
+        one.settle()
     assert again.arrays().keys() == model.arrays().keys()
     for name, array in model.arrays().items():
         np.testing.assert_array_equal(again.arrays()[name], array)
@@ -95,13 +95,13 @@ def test_real_ticks_give_the_slopes_that_made_them():
     assert model.coefficients[4] == pytest.approx(0.0, abs=0.03)
 
 
-def test_every_signal_is_measured_in_log_units():
+def test_every_signal_is_measured_in_log_units_or_as_a_part():
     requests = traffic(1, ticks=30)
     cached = np.floor(requests.prompt_tokens / 3)
     ticks, workload = seen_at(replace(requests, cached_tokens=cached))
     direct = {"ttft": requests.ttft, "itl": requests.itl, "latency": requests.latency}
     direct["output_length"] = 1 + requests.output_tokens
-    direct["prefill_length"] = 1 + requests.prompt_tokens - cached
+    direct["prefill_share"] = np.exp(1.0 - cached / requests.prompt_tokens)
     for signal in CONDITIONAL:
         values = measured(signal, ticks, workload)
         assert values.count.sum() == len(requests)
@@ -110,6 +110,8 @@ def test_every_signal_is_measured_in_log_units():
 
 
 def test_a_tick_without_values_has_no_location():
-    tick, value, total = by_tick(np.array([10, 10, 12]), np.array([1.0, 3.0, 5.0]), np.array([1.0, 1.0, 4.0]), 9, 5)
+    tick, value, total = by_tick(
+        "ttft", np.array([10, 10, 12]), np.array([1.0, 3.0, 5.0]), np.array([1.0, 1.0, 4.0]), 9, 5
+    )
     assert (tick.tolist(), value.tolist(), total.tolist()) == ([10, 12], [2.0, 5.0], [2.0, 4.0])
-    assert [len(a) for a in by_tick(np.empty(0, int), np.empty(0), np.empty(0), 9, 5)] == [0, 0, 0]
+    assert [len(a) for a in by_tick("ttft", np.empty(0, int), np.empty(0), np.empty(0), 9, 5)] == [0, 0, 0]

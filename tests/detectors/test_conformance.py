@@ -345,6 +345,19 @@ def test_the_same_change_later_keeps_its_onset_and_takes_what_came(case):
 
 
 @every
+def test_in_how_many_ticks_it_moved_is_told(case):
+    rows = stream(case, LEARN + 100, 17, [(LEARN + 40, case.moved), (LEARN + 70, case.healthy)])
+    detector, after = learnt(case, rows)
+    detector.update(*after)
+    lasted = detector.moves(0, LEARN + 40, LEARN + 69).lasted
+    assert 18 < lasted <= 30
+    assert detector.moves(0, LEARN + 40, LEARN + 99).lasted < 40
+    one = next(int(t) for t in rows[0] if t >= LEARN + 50)
+    assert detector.moves(0, one, one).lasted == 1
+    assert detector.moves(0, LEARN + 500, LEARN + 600).lasted == 0
+
+
+@every
 def test_memory_is_bounded(case):
     detector, _ = learnt(case, stream(case, LEARN, 12), capacity=300)
     sizes = []

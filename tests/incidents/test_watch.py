@@ -86,7 +86,7 @@ def test_it_learns_first_and_says_how_far_it_is():
     assert watch.refused == ()
     assert (watch.ticks, watch.learnt_ticks) == (LEARN, LEARN)
     assert watch.requests == (traffic(0).at < START + 5.0 * LEARN).sum()
-    fast = [test for test in watch.tests.values() if not test.panel.slow and test.signal != "prefill_length"]
+    fast = [test for test in watch.tests.values() if not test.panel.slow and test.signal != "prefill_share"]
     assert all(test.ready for test in fast)
     assert not any(test.ready for test in watch.tests.values() if test.panel.slow)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from driftwatch.detectors import Recent, Shift
+from driftwatch.detectors import Moves, Recent, Shift
 from driftwatch.detectors.memory import KEPT, Memory
 from driftwatch.detectors.waiting import Waiting
 from driftwatch.statistics.buckets import Floats, Ints
@@ -143,6 +143,11 @@ class RiverDetector:
         known = long_run_variance(winsorised(learnt - learnt.mean()))
         variance = max(known, long_run_variance(winsorised(value - value.mean())))
         return Recent(float(value.mean() - learnt.mean()), math.sqrt(variance / len(value) + known / len(learnt)))
+
+    def moves(self, series: int, first: int, last: int) -> Moves:
+        """The move of each of these ticks."""
+        value, learnt = self.memory.between(series, first, last)[0], self.learnt[series]
+        return Moves(value - learnt.mean(), np.full(len(value), learnt.var())) if len(learnt) else Moves(value, value)
 
     def restart(self, series: int) -> None:
         """Forget the evidence: a new detector is fed with what was learnt."""
