@@ -28,7 +28,6 @@ __all__ = [
     "expected_series",
     "resolve",
     "scale_of",
-    "superseded",
 ]
 
 SERIES: tuple[Series, ...] = (*ENGINE_SERIES, *MACHINE_SERIES)
@@ -82,7 +81,6 @@ class Absent:
 class _Entry:
     series: Series
     source: Source
-    rank: int
 
 
 def _plain(name: str) -> str:
@@ -92,8 +90,8 @@ def _plain(name: str) -> str:
 def _index() -> dict[str, list[_Entry]]:
     table: dict[str, list[_Entry]] = {}
     for series in SERIES:
-        for rank, source in enumerate((Source(series.name), *series.sources)):
-            table.setdefault(_plain(source.name), []).append(_Entry(series, source, rank))
+        for source in (Source(series.name), *series.sources):
+            table.setdefault(_plain(source.name), []).append(_Entry(series, source))
     return table
 
 
@@ -163,24 +161,6 @@ def _readings(name: str) -> Iterable[tuple[str, str]]:
 
 def _fits(source: Source, labels: tuple[tuple[str, str], ...] | None) -> bool:
     return labels is None or all(pair in labels for pair in source.where)
-
-
-def superseded(seen_names: Iterable[str]) -> frozenset[str]:
-    """Names whose series is also seen, from the same engine, under a name that we prefer: counting both counts twice.
-
-    Examples
-    --------
-    >>> sorted(superseded(["vllm:gpu_cache_usage_perc", "vllm:kv_cache_usage_perc"]))
-    ['vllm:gpu_cache_usage_perc']
-    """
-    best: dict[tuple[str, str, str], tuple[int, str]] = {}
-    seen = [(name, found) for name in dict.fromkeys(seen_names) if (found := _entry(name, None))]
-    for name, (entry, part) in seen:
-        slot = (entry.series.name, part, _engine(entry.source.name))
-        best[slot] = min(best.get(slot, (entry.rank, name)), (entry.rank, name))
-    kept = {name for _, name in best.values()}
-    alternatives = {name for name, (entry, _) in seen if not entry.source.where}
-    return frozenset(alternatives - kept)
 
 
 def _engine(name: str) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from driftwatch.events.catalogue import BY_NAME, RATIOS, SERIES, expected_series, resolve, scale_of, superseded
+from driftwatch.events.catalogue import BY_NAME, RATIOS, SERIES, expected_series, resolve, scale_of
 from driftwatch.events.signals import BY_NAME as SIGNALS
 
 RESOLVED = {
@@ -104,14 +104,6 @@ def test_ray_names_are_recognised_as_vllm():
 
 def test_nothing_is_expected_of_nobody():
     assert expected_series(["up", "go_goroutines"]) == ()
-
-
-def test_superseded_names_are_those_with_a_better_one_beside_them():
-    both = ["vllm:inter_token_latency_seconds_bucket", "vllm:time_per_output_token_seconds_bucket", "up"]
-    assert superseded(both) == {"vllm:time_per_output_token_seconds_bucket"}
-    assert superseded(both[1:]) == frozenset()
-    violations = ["DCGM_FI_DEV_GPU_UTIL", "sglang:token_usage", "vllm:kv_cache_usage_perc"]
-    assert superseded(violations) == frozenset()
 
 
 def test_preallocated_memory_is_never_a_cause():
