@@ -9,6 +9,7 @@ from driftwatch.events.series import Ratio, Series, Source, named
 
 _BLOCKS, _ACTIVE = "nv_trt_llm_kv_cache_block_metrics", "nv_trt_llm_request_metrics"
 
+# rows of a table stay rows: one field a line would be pages
 # fmt: off
 ENGINE_SERIES: tuple[Series, ...] = (
     Series(

@@ -7,6 +7,7 @@ from driftwatch.events.series import Series, Source, named
 _MIB = float(2**20)
 _OOM = (("reason", "OOMKilled"),)
 
+# rows of a table stay rows: one field a line would be pages
 # fmt: off
 MACHINE_SERIES: tuple[Series, ...] = (
     # an engine preallocates GPU memory: how much is in use says nothing about pressure, so it is for checks only;

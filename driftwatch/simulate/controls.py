@@ -56,6 +56,7 @@ def longer(traffic: Traffic, amount: Floats, fixed: Floats) -> Traffic:
     return replace(traffic, prompt_tokens=prompt, history_tokens=traffic.history_tokens + np.where(fits, carried, 0))
 
 
+# rows of a table stay rows: one field a line would be pages
 # fmt: off
 _TABLE: tuple[Scenario, ...] = (
     Scenario("healthy", 0, "nothing happens", "", Fault(), "ttft", kinds=(), size=0.0),

@@ -36,6 +36,7 @@ from driftwatch.simulate.scenario import Scenario
 
 _KV = ("kv_cache_usage", "preemptions")
 
+# rows of a table stay rows: one field a line would be pages
 # fmt: off
 _TABLE: tuple[Scenario, ...] = (
     Scenario(
