@@ -70,9 +70,10 @@ class Replica:
         self.tenant: list[int] = traffic.labels["tenant"].codes.tolist()
         self.luck: list[float] = traffic.luck.tolist()
         self.traffic, self.pace, self.end = traffic, pace, end
-        self.plan = [*plan[1:], (inf, plan[0][1])]
+        begin, settings = plan[0]
+        self.plan = [*plan[1:], (inf, settings)]
         self.change_at = min(self.plan[0][0], end)
-        self.now = float(plan[0][0])
+        self.now = float(begin)
         # of each request
         self.done = [0] * n  # tokens that it has got
         self.left = [0] * n  # prompt tokens still to be computed
@@ -89,15 +90,14 @@ class Replica:
         self.ends: list[tuple[float, int, int]] = []
         self.clock, self.offsets, self.lucks = 0.0, 0, 0.0
         self.used = 0
-        self.growers = [0] * plan[0][
-            1
-        ].block_tokens  # sequences by the clock (modulo a block) at which they need a block
+        # sequences by the clock (modulo a block) at which they need a block
+        self.growers = [0] * settings.block_tokens
         self.cache = PrefixCache()
         self.resident: dict[int, int] = {}  # blocks of each tenant's system prompt, once one of its requests was here
         self.queried = self.found = 0
         self.log = array("d")  # rows of `Steps`, one after the other
-        self.settings = plan[0][1]
-        self._use(self.settings)
+        self.settings = settings
+        self._use(settings)
 
     def run(self) -> tuple[Outcomes, Steps]:
         """Serve everything, and say what became of it and what was done."""
@@ -299,7 +299,7 @@ class Replica:
         made = steps * self.gain * (self.lucks if self.drafts else n)
         joined = self._join() if self.partial else 0
         running = n + len(self.partial) + joined
-        accepted = made - n * steps if self.drafts else 0.0
+        accepted = min(max(made - n * steps, 0.0), drafted)  # bad luck takes none back, good luck finds no more
         did = (kv_tokens, chunk + self.stuck * steps, made + joined, drafted, accepted, *looked)
         self.log.extend((start, duration, steps, n, running, len(self.waiting), used, self.used, *did))
         self._finish()

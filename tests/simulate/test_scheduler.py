@@ -231,6 +231,16 @@ def test_speculation_gains_what_its_formula_says(drafts, acceptance):
     assert steps.accepted.sum() == pytest.approx((gain - 1) * steps.iterations[decoding].sum() if drafts else 0.0)
 
 
+@given(seeds, st.integers(0, 4), st.floats(0.0, 1.0), st.floats(0.1, 4.0))
+@few
+def test_of_the_drafts_none_to_all_are_accepted_however_lucky_a_request_is(seed, drafts, acceptance, luck):
+    traffic = replace(drawn(seed), luck=np.full(len(drawn(seed)), luck))
+    _, steps = run(traffic, replace(cramped(seed), draft_tokens=drafts, acceptance=acceptance))
+    assert (steps.accepted >= 0).all()
+    assert (steps.accepted <= steps.drafted).all()
+    assert steps.drafted.any() == (drafts > 0 and (steps.decoding > 0).any())
+
+
 def test_an_answer_says_why_it_ended():
     limits = {"max_tokens": np.array([50, 10, 50, 50]), "cancel_after": np.array([NEVER, NEVER, 7, NEVER])}
     engine = replace(PLENTY, kv_blocks=10)
