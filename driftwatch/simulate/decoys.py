@@ -7,7 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from driftwatch.events.columns import Floats
-from driftwatch.simulate.scrapes import Kind, Sampled, slow_noise
+from driftwatch.simulate.noise import autoregression
+from driftwatch.simulate.scrapes import Kind, Sampled
 
 Rng = np.random.Generator
 Shape = Callable[[Floats, Rng], Floats]
@@ -22,7 +23,7 @@ def _walk(at: Floats, rng: Rng) -> Floats:
 
 def _lagged(at: Floats, rng: Rng) -> Floats:
     keep = float(rng.uniform(0.5, 0.98))
-    return 0.3 * slow_noise(rng, len(at), keep)
+    return 0.3 * autoregression(rng, len(at), keep)
 
 
 def _daily(at: Floats, rng: Rng) -> Floats:

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from driftwatch.events.columns import Floats
 from driftwatch.simulate.columns import Steps
 from driftwatch.simulate.counting import Clock, Place, Plan, held, stretch_ends
-from driftwatch.simulate.scrapes import Kind, Sampled, slow_noise, smoothed
+from driftwatch.simulate.noise import autoregression
+from driftwatch.simulate.scrapes import Kind, Sampled, smoothed
 
 _WINDOW_S = 1.0  # over which a driver says how busy a GPU is
 _DECODING, _PREFILLING = 0.55, 0.95  # shares of the power limit, after [1]
@@ -88,7 +89,7 @@ class _Scope:
 
     def wave(self, spread: float, keep: float = 0.9) -> Floats:
         """Slow noise of about this standard deviation around 0."""
-        return spread * slow_noise(self.rng, self.n, keep)
+        return spread * autoregression(self.rng, self.n, keep)
 
 
 def machine_series(

@@ -6,7 +6,7 @@ from math import inf
 
 import numpy as np
 
-from driftwatch.events.columns import Floats
+from driftwatch.simulate.noise import autoregression
 
 STEP_S = 5.0
 _KEEP = 0.8  # correlation of the slow waves over one step
@@ -31,7 +31,7 @@ class Pace:
     def __init__(self, rng: np.random.Generator, start: float, seconds: float, sd: float) -> None:
         n = int(seconds / STEP_S) + 2
         self.start = start
-        self.slow: list[float] = np.exp(sd * waves(rng, n, _KEEP)).tolist()
+        self.slow: list[float] = np.exp(sd * autoregression(rng, n, _KEEP)).tolist()
         self.jitter: list[float] = np.exp(_JITTER * min(sd / 0.03, 1.0) * rng.standard_normal(4096)).tolist()
         gaps = rng.exponential(_PAUSES_S, int(2 * seconds / _PAUSES_S) + 8)
         self.pauses: list[float] = [*(start + np.cumsum(gaps)).tolist(), inf]
@@ -49,20 +49,3 @@ class Pace:
             return 0.0
         self.next += 1
         return self.lengths[self.next - 1]
-
-
-def waves(rng: np.random.Generator, n: int, keep: float) -> Floats:
-    """A first-order autoregression of variance 1.
-
-    Examples
-    --------
-    >>> x = waves(np.random.default_rng(0), 20_000, 0.8)
-    >>> round(float(x.std()), 1), round(float(np.corrcoef(x[1:], x[:-1])[0, 1]), 1)
-    (1.0, 0.8)
-    """
-    shocks: list[float] = (np.sqrt(1 - keep**2) * rng.standard_normal(n)).tolist()
-    value, out = float(rng.standard_normal()), []
-    for shock in shocks:
-        value = keep * value + shock
-        out.append(value)
-    return np.array(out)

@@ -202,17 +202,3 @@ def smoothed(values: Floats, keep: float) -> Floats:
     reach = min(int(np.ceil(np.log(1e-9) / np.log(keep))), len(values))
     kernel = (1 - keep) * keep ** np.arange(reach + 1)
     return np.asarray(np.convolve(values - values[:1], kernel)[: len(values)] + values[:1])
-
-
-def slow_noise(rng: np.random.Generator, n: int, keep: float) -> Floats:
-    """A first-order autoregression around 0 with standard deviation 1.
-
-    Examples
-    --------
-    >>> noise = slow_noise(np.random.default_rng(0), 20_000, 0.8)
-    >>> round(float(noise.std()), 1), round(float(np.corrcoef(noise[1:], noise[:-1])[0, 1]), 1)
-    (1.0, 0.8)
-    """
-    before = int(5 / (1 - keep))  # after this many the beginning is forgotten
-    shocks = rng.normal(0.0, np.sqrt((1 + keep) / (1 - keep)), before + n)
-    return smoothed(shocks, keep)[before:]

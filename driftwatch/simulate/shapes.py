@@ -9,7 +9,7 @@ import numpy as np
 
 from driftwatch.errors import InputError
 from driftwatch.events.columns import Floats
-from driftwatch.simulate.pace import waves
+from driftwatch.simulate.noise import autoregression
 
 Shape = Literal["step", "ramp", "flapping"]
 SHAPES: tuple[str, ...] = get_args(Shape)
@@ -76,5 +76,6 @@ class Course:
         if not self.wobble:
             return np.ones_like(since)
         n = int((self.until - self.onset) / GRID_S) + 2
-        wave = np.exp(self.wobble * np.clip(waves(np.random.default_rng(self.seed), n, 0.7), -2, 2))
+        slow = autoregression(np.random.default_rng(self.seed), n, 0.7)
+        wave = np.exp(self.wobble * np.clip(slow, -2, 2))
         return np.asarray(wave[np.clip((since / GRID_S).astype(np.int64), 0, n - 1)], np.float64)
