@@ -175,7 +175,7 @@ def _excess(alarm: Alarm, scene: Scene, first: int, last: int) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class _Inside:
-    """Where causes are looked for: the stream's excess and all series, or those of the replica that was hit."""
+    """Where causes are looked for: the stream's excess and all series, or those of the replica that was hit hardest."""
 
     excess: Floats
     series: SeriesStore
@@ -183,9 +183,12 @@ class _Inside:
 
 
 def _inside(scene: Scene, lead: Alarm, segments: Sequence[Segment], first: int, last: int) -> _Inside:
-    """One replica, if it alone was hit and its pod exposes series: beside it the others are only noise."""
+    """The replica of the part that was hit hardest, if its pod exposes series: beside it the others are only noise.
+
+    A part that could not be compared with the rest may be no worse off than the rest, so that all is looked at.
+    """
     whole = _Inside(_excess(lead, scene, first, last), scene.series)
-    replica = segments[0].where.get("replica") if segments else None
+    replica = segments[0].where.get("replica") if segments and segments[0].compared else None
     series = None if replica is None else of_pod(scene.series, replica)
     if replica is None or series is None:
         return whole
