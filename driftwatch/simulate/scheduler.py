@@ -1,13 +1,13 @@
 """One replica: continuous batching over a paged KV cache, first come first served, preemption by recomputation.
 
 Iterations between two things that happen (an arrival, an end, a full cache) are alike, so they are taken in one stretch
-whose time and growth are sums in closed form: the cost is by request, not by token. ``clock`` counts the tokens that a
-sequence which decodes all along would have got; a sequence that joins at clock c with r tokens to go leaves at c + r.
+whose time and growth are sums in closed form: the cost is by request, not by token. By the clock of its `Memory`, a
+sequence that joins at c with r tokens to go leaves at c + r.
 
 References
 ----------
 .. [1] Kwon et al. (2023). Efficient memory management for large language model serving with PagedAttention. SOSP.
-   Blocks, first come first served, preemption of the latest by recomputation (section 4.5).
+   First come first served, preemption of the latest by recomputation (section 4.5).
 .. [2] Agrawal et al. (2024). Taming throughput-latency tradeoff in LLM inference with Sarathi-Serve. OSDI. Chunks of
    prefill beside decoding under a budget of tokens (section 4).
 """
@@ -25,8 +25,8 @@ import numpy as np
 
 from driftwatch.events.columns import Floats
 from driftwatch.simulate.columns import ABORT, LENGTH, STOP, Outcomes, Steps, Traffic
+from driftwatch.simulate.memory import Memory
 from driftwatch.simulate.pace import Pace
-from driftwatch.simulate.prefixes import PrefixCache
 from driftwatch.simulate.settings import Settings
 
 Plan = Sequence[tuple[float, Settings]]
@@ -34,14 +34,12 @@ Plan = Sequence[tuple[float, Settings]]
 
 # As slots: an object of so many attributes is slow to look into otherwise.
 _ATTRIBUTES = """
-at prompt wanted cut session history shared tenant luck traffic pace end plan change_at now
-done left offset credit stay scheduled first completed hit evicted crowd
-cursor waiting partial decoding ends clock offsets lucks used growers cache resident queried found log
-settings blocks size gain drafts base_s sequence_s weights_s token_s kv_s pair_s slowdown stuck
+at wanted cut traffic pace end plan change_at now stay scheduled first completed evicted crowd
+cursor waiting ends log drafts base_s sequence_s weights_s token_s kv_s pair_s slowdown stuck
 """
 
 
-class Replica:
+class Replica(Memory):
     """One engine and what is waiting for it.
 
     Parameters
@@ -59,44 +57,25 @@ class Replica:
     __slots__ = tuple(_ATTRIBUTES.split())
 
     def __init__(self, traffic: Traffic, plan: Plan, pace: Pace, end: float) -> None:
+        begin, settings = plan[0]
+        super().__init__(traffic, settings)
         n = len(traffic)
         self.at: list[float] = [*traffic.at.tolist(), inf]
-        self.prompt: list[int] = traffic.prompt_tokens.tolist()
         self.cut = np.minimum(traffic.max_tokens, traffic.cancel_after)
         self.wanted: list[int] = np.maximum(np.minimum(traffic.output_tokens, self.cut), 1).tolist()
-        self.session: list[int] = traffic.session.tolist()
-        self.history: list[int] = traffic.history_tokens.tolist()
-        self.shared: list[int] = traffic.shared_tokens.tolist()
-        self.tenant: list[int] = traffic.labels["tenant"].codes.tolist()
-        self.luck: list[float] = traffic.luck.tolist()
         self.traffic, self.pace, self.end = traffic, pace, end
-        begin, settings = plan[0]
         self.plan = [*plan[1:], (inf, settings)]
         self.change_at = min(self.plan[0][0], end)
         self.now = float(begin)
         # of each request
-        self.done = [0] * n  # tokens that it has got
-        self.left = [0] * n  # prompt tokens still to be computed
-        self.offset = [0] * n  # its context is offset + clock while it decodes
-        self.credit = [0] * n  # blocks of its tenant's system prompt, which are counted once
-        self.stay = [0] * n  # how often it was admitted: an end foreseen in an earlier stay is void
+        self.stay = [0] * n  # how often it has left: an end foreseen in an earlier stay is void
         self.scheduled, self.first, self.completed = [inf] * n, [inf] * n, [inf] * n
-        self.hit, self.evicted, self.crowd = [-1] * n, [0] * n, [0] * n
+        self.evicted, self.crowd = [0] * n, [0] * n
         # of the engine
         self.cursor = 0
         self.waiting: deque[int] = deque()
-        self.partial: list[int] = []  # admitted, prompt not computed yet
-        self.decoding: dict[int, None] = {}  # in order of admission
         self.ends: list[tuple[float, int, int]] = []
-        self.clock, self.offsets, self.lucks = 0.0, 0, 0.0
-        self.used = 0
-        # sequences by the clock (modulo a block) at which they need a block
-        self.growers = [0] * settings.block_tokens
-        self.cache = PrefixCache()
-        self.resident: dict[int, int] = {}  # blocks of each tenant's system prompt, once one of its requests was here
-        self.queried = self.found = 0
         self.log = array("d")  # rows of `Steps`, one after the other
-        self.settings = settings
         self._use(settings)
 
     def run(self) -> tuple[Outcomes, Steps]:
@@ -119,12 +98,8 @@ class Replica:
 
     def _use(self, settings: Settings) -> None:
         timing = settings.timing
-        if settings.restarts != self.settings.restarts:
-            self.cache.clear()
-            self.used -= sum(self.resident.values())
-            self.resident.clear()
-        self.settings, self.blocks, self.size = settings, settings.kv_blocks, settings.block_tokens
-        self.gain, self.drafts = settings.gain(), settings.draft_tokens
+        self.resize(settings)
+        self.drafts = settings.draft_tokens
         self.base_s = timing.overhead_s + timing.draft_s * settings.draft_tokens
         self.sequence_s, self.weights_s, self.token_s = timing.sequence_s, timing.weights_s, timing.token_s
         self.kv_s, self.pair_s, self.slowdown = timing.kv_token_s, timing.pair_s, timing.slowdown
@@ -145,101 +120,21 @@ class Replica:
         self.now = until
         return True
 
-    # the KV cache
-
-    def _needed(self, clock: float) -> int:
-        """Blocks that the decoding sequences will have asked for when the clock shows this."""
-        first, size = int(self.clock), self.size
-        if int(clock) == first + 1:
-            return self.growers[(first + 1) % size]
-        rounds, rest = divmod(int(clock) - first, size)
-        begin = (first + 1) % size
-        more = sum(self.growers[begin : begin + rest]) + sum(self.growers[: max(begin + rest - size, 0)])
-        return more + rounds * len(self.decoding)
-
-    def _fits(self, steps: int) -> bool:
-        """Whether so many iterations fit, seen at a glance where there is plenty of room."""
-        free = self.blocks - self.used
-        most = (int(steps * self.gain / self.size) + 1) * len(self.decoding)
-        return most <= free or self._needed(self.clock + steps * self.gain) <= free
-
     def _make_room(self) -> int:
         """Preempt the latest until all others can take one step; say how many had to go."""
         preempted = 0
-        while not self._fits(1) and (self.partial or self.decoding):
+        while not self.fits(1) and (self.partial or self.decoding):
             if not self.partial and len(self.decoding) == 1:
                 i = next(iter(self.decoding))  # alone and still too long: it ends here
-                self.done[i] = self._got(i)
+                self.done[i] = self.got(i)
                 self._leave(i)
             else:
-                self._preempt()
+                i = self.evict()
+                self.stay[i] += 1
+                self.evicted[i] += 1
+                self.waiting.appendleft(i)
                 preempted += 1
         return preempted
-
-    def _preempt(self) -> None:
-        if self.partial:
-            i = self.partial.pop()
-            blocks = ceil((self.prompt[i] + self.done[i]) / self.size) - self.credit[i]
-            self.used -= blocks
-        else:
-            i = next(reversed(self.decoding))
-            self.done[i] = self._got(i)
-            blocks = self._drop(i)
-            self._keep(i, blocks)
-        self.stay[i] += 1
-        self.evicted[i] += 1
-        self.waiting.appendleft(i)
-
-    def _got(self, i: int) -> int:
-        """Tokens of a decoding sequence; the newest has no keys and values yet."""
-        return self.offset[i] + int(self.clock) - self.prompt[i] + 1
-
-    def _drop(self, i: int) -> int:
-        """Take a decoding sequence out; the blocks that it held."""
-        context = self.offset[i] + int(self.clock)
-        blocks = -(-context // self.size) - self.credit[i]
-        del self.decoding[i]
-        self.offsets -= self.offset[i]
-        self.lucks -= self.luck[i]
-        self.growers[(1 - self.offset[i]) % self.size] -= 1
-        self.used -= blocks
-        return blocks
-
-    def _keep(self, i: int, blocks: int) -> None:
-        """Leave what was computed where the conversation's next turn can find it."""
-        if self.settings.prefix_caching:
-            self.cache.keep(self.session[i], blocks + self.credit[i])
-            if self.cache.blocks > self.blocks - self.used:
-                self.cache.shrink(max(self.blocks - self.used, 0))
-
-    def _admit(self, i: int, room: int) -> bool:
-        """Give the first in the queue its blocks, if they fit into ``room``."""
-        size, context = self.size, self.prompt[i] + self.done[i]
-        finds = self.settings.prefix_caching and _drawn(self.session[i]) < self.settings.prefix_found
-        common = self.shared[i] // size if finds else 0
-        extra = 0 if not common or self.tenant[i] in self.resident else common
-        blocks = -(-context // size) - common
-        if self.used + blocks + extra > room:
-            return False
-        hit = 0
-        if finds:
-            kept = self.cache.take(self.session[i]) * size
-            known = context if self.done[i] else self.history[i]
-            hit = min(kept, known, context - 1) // size * size
-            hit = max(hit, 0 if extra else common * size)
-            self.resident.setdefault(self.tenant[i], common)
-        self.queried += context if self.settings.prefix_caching else 0
-        self.found += hit
-        self.used += blocks + extra
-        if self.cache.blocks > self.blocks - self.used:
-            self.cache.shrink(self.blocks - self.used)
-        self.credit[i], self.left[i] = common, context - hit
-        if self.hit[i] < 0:
-            self.hit[i], self.scheduled[i] = hit, self.now
-            self.crowd[i] = len(self.decoding) + len(self.partial) + 1
-        return True
-
-    # an iteration
 
     def _prefill(self) -> tuple[int, float]:
         """Choose the prompt tokens of the next iteration; how many, and the pairs of tokens that attention sees."""
@@ -254,21 +149,22 @@ class Replica:
             pairs += self._pairs(i, chunk)
             self.left[i] -= chunk
             tokens += chunk
-        room = self.blocks - self._needed(self.clock + self.gain)  # those that decode come first
+        room = self.blocks - self.needed(self.clock + self.gain)  # those that decode come first
         while waiting and tokens < budget and len(self.decoding) + len(partial) < settings.max_num_seqs:
             i = waiting[0]
             if self.now - self.at[i] > settings.timeout_s and not self.done[i]:
                 self.completed[i] = self.now
                 waiting.popleft()
                 continue
-            if not self._admit(i, room):
+            if not self.admit(i, room):
                 if self.decoding or partial:
                     break
                 self.completed[i] = self.now  # it would not fit into an empty engine either
                 waiting.popleft()
                 continue
             waiting.popleft()
-            partial.append(i)
+            if self.scheduled[i] == inf:
+                self.scheduled[i], self.crowd[i] = self.now, len(self.decoding) + len(partial)
             chunk = min(self.left[i], budget - tokens)
             pairs += self._pairs(i, chunk)
             self.left[i] -= chunk
@@ -290,11 +186,8 @@ class Replica:
         grow_s = factor * self.kv_s * n * self.gain
         steps = 1 if chunk else self._stretch(each_s, grow_s)
         duration = each_s * steps + grow_s * steps * (steps - 1) / 2 + self.pace.pause(start)
-        clock = self.clock + steps * self.gain
-        self.used += self._needed(clock)
-        if self.cache.blocks > self.blocks - self.used:
-            self.cache.shrink(self.blocks - self.used)
-        self.clock, self.now = clock, start + duration
+        self.grow(self.clock + steps * self.gain)
+        self.now = start + duration
         drafted = float(n * steps * self.drafts)
         made = steps * self.gain * (self.lucks if self.drafts else n)
         joined = self._join() if self.partial else 0
@@ -315,14 +208,14 @@ class Replica:
             root = gap / linear if half == 0 else (sqrt(linear * linear + 4 * half * gap) - linear) / (2 * half)
             steps = min(steps, ceil(root))
         steps = max(steps, 1)
-        return steps if self._fits(steps) else self._fitting(steps)
+        return steps if self.fits(steps) else self._fitting(steps)
 
     def _fitting(self, steps: int) -> int:
         """Most iterations whose growth fits, by bisection; the first one is known to."""
         low, high = 1, steps
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if self._fits(middle) else (low, middle)
+            low, high = (middle, high) if self.fits(middle) else (low, middle)
         return low
 
     def _join(self) -> int:
@@ -331,17 +224,10 @@ class Replica:
         if not ready:
             return 0
         self.partial = [i for i in self.partial if self.left[i]]
-        clock = int(self.clock)
         for i in ready:
             if self.first[i] == inf:
                 self.first[i] = self.now
-            context = self.prompt[i] + self.done[i]
-            self.done[i] += 1
-            self.offset[i] = context - clock
-            self.offsets += context - clock
-            self.lucks += self.luck[i]
-            self.growers[(1 - self.offset[i]) % self.size] += 1
-            self.decoding[i] = None
+            self.begin(i)
             go = self.wanted[i] - self.done[i]
             end = self.clock + (go / self.luck[i] if self.drafts else go)
             heapq.heappush(self.ends, (end, i, self.stay[i]))
@@ -357,15 +243,13 @@ class Replica:
 
     def _leave(self, i: int) -> None:
         """An answer has ended."""
-        self._keep(i, self._drop(i))
+        self.drop(i)
         self.completed[i] = self.now
         self.stay[i] += 1
 
-    # what came of it
-
     def _outcomes(self) -> Outcomes:
         for i in self.decoding:
-            self.done[i] = self._got(i)
+            self.done[i] = self.got(i)
         done, traffic = np.array(self.done, np.int64), self.traffic
         completed, first = _known(self.completed), _known(self.first)
         finish = np.where(done < self.cut, np.where(done < self.wanted, LENGTH, STOP), LENGTH)
@@ -392,8 +276,3 @@ def _known(times: list[float]) -> Floats:
     known = np.array(times, np.float64)
     known[np.isinf(known)] = np.nan
     return known
-
-
-def _drawn(session: int) -> float:
-    """A fixed number in [0, 1) for each conversation."""
-    return (session * 2_654_435_761 & 0xFFFFFFFF) / 2**32
