@@ -22,6 +22,8 @@ _GIVEN = {
 _SHIFTS = np.array([2, 1, 0]) * (CELLS - 1).bit_length()  # CELLS is a power of 2
 LOAD_SPAN = 6
 """The load of a tick is the mean of the last 6, itself included: requests overlap."""
+LONG_SPAN = 60
+"""Over so many ticks the load is more than chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def work_of(ticks: Ticks, counts: Floats, first: int) -> Floats:
     return counts + sums(ticks.tick - first, tokens, len(counts))
 
 
-def load_of(work: Floats, before: Floats) -> Floats:
+def load_of(work: Floats, before: Floats, span: int = LOAD_SPAN) -> Floats:
     """Log load by tick, from the work per tick and that of the ticks before.
 
     Examples
@@ -124,8 +126,8 @@ def load_of(work: Floats, before: Floats) -> Floats:
     >>> np.exp(load_of(np.array([12.0, 0.0]), np.empty(0))).round(2).tolist()
     [12.5, 6.5]
     """
-    padded = np.concatenate([np.full(LOAD_SPAN, np.nan), before, work])[-(len(work) + LOAD_SPAN - 1) :]
-    windows = np.lib.stride_tricks.sliding_window_view(padded, LOAD_SPAN)
+    padded = np.concatenate([np.full(span, np.nan), before, work])[-(len(work) + span - 1) :]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, span)
     seen = np.maximum((~np.isnan(windows)).sum(axis=1), 1)
     return np.asarray(np.log(np.nansum(windows, axis=1) / seen + 0.5))
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.baseline.features import LOAD_SPAN, Seen, Workload, load_of, work_of, workload_of
+from driftwatch.baseline.features import LOAD_SPAN, LONG_SPAN, Seen, Workload, load_of, work_of, workload_of
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.pending import NEVER, Pending, one_of, outside
 from driftwatch.baseline.senders import Senders
 from driftwatch.baseline.shares import Shares
-from driftwatch.baseline.tails import BURST, apart
+from driftwatch.baseline.tails import BURST, apart, less_load, surely
 from driftwatch.baseline.warmup import find_step, independent, outages
 from driftwatch.baseline.workload import (
     BY_SENDER,
@@ -254,9 +254,10 @@ class StreamBaseline:
         n = last - first + 1
         counts = self._requests(ticks, first, last)
         work = work_of(ticks, counts, first)
-        workload = workload_of(ticks, load_of(work, self.work), first)
+        workload = workload_of(ticks, load_of(work, self.work[-(LOAD_SPAN - 1) :]), first)
         design = workload.design(self.centre)
         inside = self.seen.covers(workload.cells)
+        more = np.maximum(load_of(work, self.work, LONG_SPAN) - self.centre[3], 0.0)
         tracks: dict[str, Observed] = {}
         segments: dict[str, SegmentSums] = {}
         distances: dict[str, tuple[Ints, Floats, Floats]] = {}
@@ -272,16 +273,17 @@ class StreamBaseline:
                 row = tick.searchsorted(at)
                 distance = apart(residual, value[row], total[row])
                 distances[TAILS[signal]] = (at, distance, values.count)
+                late = surely(value, total, model.scale)
+                distances[BURSTS[signal]] = (tick, late, np.ones(len(tick)))
                 slow = distance > max(model.tail.point, self.margins[signal])
                 hits = sums(row, values.count * slow, len(tick))
+                if "output" in BY_NAME[signal].given:
+                    hits = less_load(hits, total, more[tick - first])
                 tracks[TAILS[signal]] = Observed(tick, hits, total, hits / total)
-                once = np.ones(len(tick))
-                distances[BURSTS[signal]] = (tick, value, once)
-                late = (value > max(model.bursts.point, BURST)).astype(np.float64)
-                tracks[BURSTS[signal]] = Observed(tick, late, once, late)
+                tracks[BURSTS[signal]] = _bursts(tick, late, model.bursts.point)
             segments[signal] = _by_segment(ticks, values, residual, model.scale)
         tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
-        self.work = np.concatenate([self.work, work])[-(LOAD_SPAN - 1) :]
+        self.work = np.concatenate([self.work, work])[-(LONG_SPAN - 1) :]
         self.pending.append(Pending(workload, ticks, distances))
         return Judged(tracks, segments, np.nan_to_num(counts))
 
@@ -370,7 +372,13 @@ def _stray(signal: str, model: WorkloadModel, ticks: Ticks, design: Floats, valu
     tick, middle, total = by_tick(signal, at, residual, values.count, int(at[0]), int(at[-1] - at[0]) + 1)
     row = tick.searchsorted(at)
     model.tail.learn(apart(residual, middle[row], total[row]), values.count)
-    model.bursts.learn(middle, np.ones(len(middle)))
+    model.bursts.learn(surely(middle, total, model.scale), np.ones(len(middle)))
+
+
+def _bursts(tick: Ints, late: Floats, point: float) -> Observed:
+    """Which ticks are slow."""
+    slow = (late > max(point, BURST)).astype(np.float64)
+    return Observed(tick, slow, np.ones(len(tick)), slow)
 
 
 def _settling(ticks: Ticks) -> int:

@@ -9,6 +9,9 @@ from typing import Protocol
 from driftwatch.statistics.buckets import Floats, Ints
 
 
+_CLEAR = 3.0  # standard deviations of a tick that is not there by chance
+
+
 @dataclass(frozen=True, slots=True)
 class Shift:
     """How much moved, and since when, as seen at one tick.
@@ -68,12 +71,29 @@ class Moves:
     chance: Floats
 
     @property
-    def lasted(self) -> int:
-        """In how many ticks it had moved: by at least half of what it moved by where it did; less as many that did
-        so the other way.
+    def typical(self) -> float:
+        """What it moved by where it did.
 
-        What it moved by is the mean weighted by itself, from which chance is counted out: bursts count for what they
-        are, however long the quiet between them.
+        The mean weighted by itself, from which chance is counted out: bursts count for what they are, however long the
+        quiet between them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Moves(np.array([2.0, 0.0, 2.0, 0.0]), np.zeros(4)).typical
+        2.0
+        """
+        total = float(self.size.sum())
+        if total == 0.0:
+            return 0.0
+        return max(float((self.size**2 - self.chance).sum()), total**2 / len(self.size)) / total
+
+    @property
+    def lasted(self) -> int:
+        """In how many ticks it had moved.
+
+        Those count that moved by at least half of what is typical, or clearly further than by chance; less as many as
+        did so the other way.
 
         Examples
         --------
@@ -81,12 +101,13 @@ class Moves:
         >>> Moves(np.array([2.0, 0.1, 2.1, 0.0]), np.zeros(4)).lasted
         2
         """
-        total = float(self.size.sum())
-        if total == 0.0:
+        if self.typical == 0.0:
             return 0
-        squares = max(float((self.size**2 - self.chance).sum()), total**2 / len(self.size))
-        far = self.size / (0.5 * squares / total)
-        return int((far >= 1.0).sum() - (far <= -1.0).sum())
+        least, noise = 0.5 * abs(self.typical), math.sqrt(self.chance.mean())
+        if noise > 0.0:
+            least = min(least, _CLEAR * noise)
+        towards = math.copysign(1.0, self.typical) * self.size
+        return int((towards >= least).sum() - (towards <= -least).sum())
 
 
 class Detector(Protocol):

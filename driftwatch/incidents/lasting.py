@@ -7,6 +7,11 @@ import math
 from driftwatch.config import Config
 from driftwatch.detectors import Detector, Shift
 
+LATELY = 4
+"""Ticks by which a change is seen to be still there."""
+_MOST = 0.85  # of the ticks of a change: a few may look healthy
+_OVER = 1.25  # as much longer must one have been there that is over: requests end after the minute that slowed them
+
 
 def least_ticks(config: Config) -> int:
     """For how many ticks a change must have been there to open an incident.
@@ -33,6 +38,13 @@ def lasts(detector: Detector, series: int, shift: Shift, tick: int, least: int) 
     least
         Ticks that it must have been there, see `least_ticks`.
     """
-    if tick + 1 - shift.onset < least:
+    elapsed = tick + 1 - shift.onset
+    if elapsed < least:
         return False
-    return detector.moves(series, shift.onset, tick).lasted >= least
+    moves = detector.moves(series, shift.onset, tick)
+    lasted = moves.lasted * elapsed / max(len(moves.size), 1)  # a tick in which nothing was seen was like the others
+    if lasted >= _OVER * least:
+        return True
+    now = detector.recent(series, tick + 1 - LATELY, tick).size
+    there = math.isnan(now) or math.copysign(1.0, moves.typical) * now >= 0.5 * abs(moves.typical)
+    return there and lasted >= _MOST * least

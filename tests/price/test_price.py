@@ -93,15 +93,19 @@ def test_typical_noise_is_what_is_said(signal, requests):
         assert noise.presence == 1.0
         return
     assert total.min() >= 1
-    assert total.mean() * noise.presence == pytest.approx(requests, rel=0.03)
+    if signal.by_tick:
+        assert set(total.ravel()) == {1.0}
+    else:
+        assert total.mean() * noise.presence == pytest.approx(requests, rel=0.03)
     if signal.shape == "share":
-        assert drawn.share == pytest.approx(SHARES[signal.name], rel=0.3)
+        assert drawn.share == pytest.approx(SHARES[signal.name], rel=0.3, abs=0.0012)
         assert (value <= total).all()
         return
     within = BY_REQUEST[signal.shape] ** 2 * (1.0 / total).mean()
-    assert value.var() == pytest.approx(within + BETWEEN**2, rel=0.05)
+    between = (BETWEEN * (0.5 if signal.shape == "fraction" else 1.0)) ** 2
+    assert value.var() == pytest.approx(within + between, rel=0.05)
     together = (value[1:] * value[:-1]).mean() / value.var()
-    assert together == pytest.approx(0.5 * BETWEEN**2 / (within + BETWEEN**2), abs=0.05)
+    assert together == pytest.approx(0.5 * between / (within + between), abs=0.05)
 
 
 def test_the_more_traffic_the_less_noise_but_never_less_than_between_ticks():
@@ -155,7 +159,7 @@ def test_a_larger_change_is_noticed_no_later(typical):
 
 def test_more_traffic_is_noticed_no_later(typical):
     sparse, busy = delays(rate=0.1, runs=15), delays(rate=20.0, runs=15)
-    for name in BY_NAME:
+    for name in (s.name for s in BY_NAME.values() if not s.by_tick):
         for change, time in told(busy, name).items():
             assert time <= told(typical, name)[change] + 10 <= told(sparse, name)[change] + 20
 
@@ -189,8 +193,8 @@ def test_the_rule_is_the_one_that_is_used(typical):
     words = " ".join(str(typical).split())
     assert "1 false incident in 30 days" in words
     assert f"16 streams x {TESTS_OF_A_STREAM} tests" in words
-    assert "190,771,200 ticks of 5 s" in words
-    assert "natural logarithm 19.1" in words
+    assert f"{ticks * typical.max_streams * typical.tests:,.0f} ticks of 5 s" in words
+    assert f"natural logarithm {log_threshold(Config()):.1f}" in words
     assert "typical noise is assumed" in words
     assert "2 false incidents in 7 days" in delays({"budget": {"false_incidents": 2, "per_days": 7}}, runs=3).rule()[0]
 
@@ -225,7 +229,7 @@ def test_what_a_stream_showed_is_what_is_told(learnt):
     stream = price.streams[0]
     assert (stream.name, stream.assumed) == ("model=m", False)
     assert stream.requests_per_s == pytest.approx(4.0, rel=0.05)
-    assert {s.learnt_ticks for s in stream.signals} == {240}
+    assert {s.learnt_ticks for s in stream.signals} == {239}  # the first is left out: few requests take longer
     words = " ".join(str(price).split())
     assert "On model=m at 4/s" in words
     assert "typical noise" not in words
