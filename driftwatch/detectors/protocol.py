@@ -8,7 +8,6 @@ from typing import Protocol
 
 from driftwatch.statistics.buckets import Floats, Ints
 
-
 _CLEAR = 3.0  # standard deviations of a tick that is not there by chance
 
 
