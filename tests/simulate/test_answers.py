@@ -101,7 +101,11 @@ class TestAnswers:
         with pytest.raises(InputError, match=message):
             Answers.load(write(tmp_path / "bad.jsonl", *lines))
 
-    @pytest.mark.parametrize("content", [None, b"no gzip", gzip.compress(b"x" * 999)[:20], gzip.compress(b"\xff\xfe")])
+    @pytest.mark.parametrize(
+        "content",
+        [None, b"no gzip", gzip.compress(b"x" * 999)[:20], gzip.compress(b"\xff\xfe")],
+        ids=["none", "no gzip", "cut short", "no text"],
+    )
     def test_a_file_that_cannot_be_read_is_named(self, tmp_path, content):
         path = tmp_path / "bad.jsonl.gz"
         if content is not None:
