@@ -94,9 +94,14 @@ class Life:
             self.next_update = self.opened + 2 * (self.next_update - self.opened)
 
     def heard(self, alarm: Alarm, threshold: float) -> bool:
-        """Whether this test's alarm is in already, not only shown beside another's, and has nothing to add."""
+        """Whether this test's alarm is in already, not only shown beside another's, and has nothing to add.
+
+        One of a worse kind has: it may have been shown before it had lasted.
+        """
         known = self.alarms.get((alarm.stream, alarm.signal))
-        return known is not None and known.shift.log_e >= threshold and not _widens(alarm, self.lead)
+        if known is None or known.shift.log_e < threshold or _widens(alarm, self.lead):
+            return False
+        return _RANK[kind_of(BY_NAME[alarm.signal], alarm.shift.size)] <= _RANK[self.kind]
 
     def take(self, alarm: Alarm) -> None:
         """Take an alarm that belongs here (stories rarely change).

@@ -70,7 +70,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         print(n, *re.findall(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read()))
     """)
     peaks = []
-    for thousands in (60, 240):
+    for thousands in (60, 360):
         with (tmp_path / "r.jsonl").open("w") as file:
             file.writelines(lines for _ in range(thousands))
         out = subprocess.run(
@@ -79,7 +79,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         n, peak = map(int, out.stdout.split())
         assert n == thousands * 1000
         peaks.append(peak)
-    assert peaks[1] < peaks[0] * 1.15
+    assert peaks[1] < peaks[0] * 1.3  # what is read ahead varies by a sixth; all that is in the file would be half
 
 
 def test_importing_the_readers_imports_nothing_heavy():
