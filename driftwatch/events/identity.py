@@ -23,7 +23,14 @@ _MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
 
 
-def _mix(h: Hashes) -> Hashes:
+def mix(h: Hashes) -> Hashes:
+    """Spread every bit of each number over all of its bits.
+
+    Examples
+    --------
+    >>> [hex(number) for number in mix(np.array([0, 1], np.uint64)).tolist()]
+    ['0x0', '0x5692161d100b05e5']
+    """
     h = (h ^ (h >> np.uint64(30))) * _MULTIPLIERS[0]
     h = (h ^ (h >> np.uint64(27))) * _MULTIPLIERS[1]
     return np.asarray(h ^ (h >> np.uint64(31)))
@@ -49,7 +56,7 @@ def hash_bytes(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Hashes:
     padded[:-8] = data[first : int(offsets[-1])]
     words: Hashes = np.ndarray(len(padded) - 7, "<u8", padded.data, strides=(1,))
     start, length = offsets[:-1] - first, np.diff(offsets)
-    hashes = _mix(length.astype(np.uint64) + _GAMMA)
+    hashes = mix(length.astype(np.uint64) + _GAMMA)
     rows = np.flatnonzero((length > 0) & (length <= _LONGEST))
     for skip in range(0, _LONGEST, 8):
         rows = rows[length[rows] > skip]
@@ -57,7 +64,7 @@ def hash_bytes(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Hashes:
             break
         missing = np.clip(8 - (length[rows] - skip), 0, 7).astype(np.uint64) * np.uint64(8)
         word = words[start[rows] + skip] << missing
-        hashes[rows] = _mix(hashes[rows] * _GAMMA ^ word)
+        hashes[rows] = mix(hashes[rows] * _GAMMA ^ word)
     for row in np.flatnonzero(length > _LONGEST):
         whole = padded[start[row] : start[row] + length[row]].tobytes()
         hashes[row] = int.from_bytes(hashlib.blake2b(whole, digest_size=8).digest(), "little")
