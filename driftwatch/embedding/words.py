@@ -16,14 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.embedding.characters import ALONE, DIGIT, MARK, Characters
+from driftwatch.embedding.characters import ALONE, DIGIT, MARK, ROWS, Characters
 from driftwatch.events.identity import Hashes, mix
 
 _PERIOD = 64  # positions of a word that are told apart
 _ODD: Hashes = mix(np.arange(1, _PERIOD + 1, dtype=np.uint64)) | np.uint64(1)
-_ROW_BITS = 16  # of a key that holds a row and a hash
-ROWS = 1 << _ROW_BITS
-"""So many texts at most can be told apart at once."""
+_ROW_BITS = ROWS.bit_length() - 1  # of a key that holds a row and a hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +91,25 @@ def words_of(characters: Characters) -> Tokens:
     >>> words.counts().tolist(), bool(words.hashes[0] == words.hashes[2])
     ([2, 3], True)
     """
-    inside = characters.classes >= DIGIT
-    classes = np.where(inside, characters.classes, 0)
-    before = np.concatenate([[0], classes[:-1]])
-    new_text = np.diff(characters.row, prepend=-1) > 0
-    apart = (before < DIGIT) | new_text | (classes >= ALONE) | ((before >= ALONE) & (classes != MARK))
-    starts = np.flatnonzero((inside & apart)[inside])
-    codes, row = characters.codes[inside].astype(np.uint64), characters.row[inside]
-    if not len(starts):
-        return Tokens(np.empty(0, np.uint64), row, characters.texts)
-    length = np.diff(starts, append=len(codes))
-    position = np.arange(len(codes)) - np.repeat(starts, length)
-    sums = np.add.reduceat(codes * _ODD[position % _PERIOD], starts)
-    return Tokens(mix(sums + length.astype(np.uint64)), row[starts], characters.texts)
+    inside = np.flatnonzero(characters.classes >= DIGIT)
+    if not len(inside):
+        return Tokens(np.empty(0, np.uint64), inside, characters.texts)
+    starts = np.flatnonzero(_begins(characters)[inside])
+    length = np.diff(starts, append=len(inside))
+    position = np.arange(len(inside)) - np.repeat(starts, length)
+    sums = np.add.reduceat(characters.codes[inside] * _ODD[position % _PERIOD], starts)
+    return Tokens(mix(sums + length.astype(np.uint64)), characters.row[inside[starts]], characters.texts)
+
+
+def _begins(characters: Characters) -> NDArray[np.bool_]:
+    """Where a character that is part of a word would be its first."""
+    classes = characters.classes
+    begins = classes >= ALONE
+    begins[1:] |= classes[:-1] < DIGIT
+    begins[1:] |= (classes[:-1] >= ALONE) & (classes[1:] != MARK)
+    first = np.cumsum(characters.length) - characters.length
+    begins[first[characters.length > 0]] = True
+    return begins
 
 
 def character_runs(characters: Characters, length: int) -> Tokens:

@@ -1,0 +1,183 @@
+"""Which documents to encode when not all can be: so many a second, shared fairly by the streams.
+
+Whether a document is taken depends on its request id and on what came in earlier ticks, and on nothing in its own tick.
+So the order within a tick and the cutting into chunks change nothing. The price: when a stream brings more than was to
+be expected, more of it is taken than was meant. That is a debt of its own, and nothing of it is taken until the debt is
+paid from its later shares.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.events.columns import Coded, Floats
+from driftwatch.events.identity import Hashes, mix
+
+_TICK = 5.0  # seconds
+_FADES = 0.9  # what is expected of a stream, for each tick that brings less
+_STREAMS = 1000  # that are remembered
+_SALT = np.uint64(0x5A17)  # so that other draws from the same ids are independent of these
+
+
+@dataclass(slots=True)
+class _Account:
+    """Of one stream: documents that a tick is expected to bring, that are owed, and this tick's grant and count."""
+
+    expected: float = 0.0
+    owed: float = 0.0
+    grant: float = 0.0
+    chance: float = 0.0
+    came: int = 0
+    taken: int = 0
+
+    def close(self, fades: float) -> float:
+        """End the tick; returns what was granted and not taken."""
+        over = self.taken - self.grant
+        self.owed += max(over, 0.0)
+        self.expected = max(self.came, self.expected * _FADES) * fades
+        self.came = self.taken = 0
+        return max(-over, 0.0)
+
+    def open(self, grant: float) -> None:
+        """Begin a tick: debts are paid first."""
+        paid = min(self.owed, grant)
+        self.owed, self.grant = self.owed - paid, grant - paid
+        self.chance = 0.0 if self.owed > 0 else min(1.0, self.grant / self.expected) if self.expected > 0 else 1.0
+
+    @property
+    def wants(self) -> float:
+        """What it is expected to take, and what it owes."""
+        return self.expected + self.owed
+
+
+class Sampler:
+    """Takes a fair sample of documents under a budget, by event time.
+
+    Each tick's budget is shared so that no stream gets less than it needs while another gets more than an equal share;
+    what nobody needs is put aside, up to ``burst``. A stream is sampled from the tick after its first one on, because
+    nothing is known of it before; the thousand that bring most are remembered.
+
+    Parameters
+    ----------
+    documents_per_s
+        The budget.
+    burst
+        So many documents beyond it may be taken at once after a quiet time.
+
+    Raises
+    ------
+    ValueError
+        If there is no budget, or the burst is negative.
+
+    Examples
+    --------
+    >>> sampler = Sampler(documents_per_s=2.0, burst=0)
+    >>> busy = np.arange(1, 4001, dtype=np.uint64)
+    >>> taken = sampler.take(np.arange(4000) / 10, Coded.constant("chat", 4000), busy)
+    >>> bool(700 <= taken.sum() <= 820)
+    True
+    """
+
+    def __init__(self, documents_per_s: float, burst: float = 0.0) -> None:
+        if not (documents_per_s > 0 and burst >= 0):
+            raise ValueError(f"{documents_per_s} documents a second, burst {burst}: give more than 0, and 0 or more")
+        self.documents_per_s, self.burst = documents_per_s, burst
+        self._spare = burst
+        self._tick: float = -np.inf
+        self._accounts: dict[str, _Account] = {}
+
+    def take(self, at: Floats, streams: Coded, ids: Hashes) -> NDArray[np.bool_]:
+        """Choose documents.
+
+        Parameters
+        ----------
+        at
+            Shape (n,): seconds of event time. What is late, or has no time, belongs to the newest tick so far.
+        streams
+            Length n: the stream of each.
+        ids
+            Shape (n,): hashes of request ids (`driftwatch.events.identity`); where 0, the time stands in.
+
+        Returns
+        -------
+        array of bool
+            Shape (n,): the ones to encode.
+        """
+        ticks = np.floor_divide(np.where(np.isfinite(at), at, -np.inf), _TICK)
+        ticks = np.maximum.accumulate(np.maximum(ticks, self._tick))
+        draws = _draws(at, ids)
+        taken = np.zeros(len(at), np.bool_)
+        for rows in _groups(ticks):
+            self._advance(float(ticks[rows.start]))
+            taken[rows] = self._take(streams.take(rows), draws[rows])
+        return taken
+
+    def _take(self, streams: Coded, draws: Floats) -> NDArray[np.bool_]:
+        codes = np.where(streams.codes < 0, len(streams.values), streams.codes)
+        names = (*streams.values, "")
+        chances = np.zeros(len(names))
+        came = np.bincount(codes, minlength=len(names))
+        for code in np.flatnonzero(came):
+            account = self._accounts.setdefault(names[code], _Account())
+            chances[code] = account.chance
+        taken = draws < chances[codes]
+        gave = np.bincount(codes[taken], minlength=len(names))
+        for code in np.flatnonzero(came):
+            account = self._accounts[names[code]]
+            account.came += int(came[code])
+            account.taken += int(gave[code])
+        return taken
+
+    def _advance(self, tick: float) -> None:
+        """Close the tick before this one, and share the budget of this one."""
+        if tick <= self._tick:
+            return
+        passed = tick - self._tick if np.isfinite(self._tick) else 1.0
+        self._tick = tick
+        self._forget()
+        accounts = [*self._accounts.values()]
+        income = self.documents_per_s * _TICK
+        unused = math.fsum(account.close(_FADES ** (passed - 1.0)) for account in accounts)
+        spare = min(self._spare + unused + income * (passed - 1.0), self.burst) + income
+        wants = np.array([account.wants for account in accounts])
+        grants = np.minimum(wants, _level(wants, spare))
+        for account, grant in zip(accounts, grants.tolist(), strict=True):
+            account.open(grant)
+        self._spare = spare - math.fsum(grants)
+
+    def _forget(self) -> None:
+        if len(self._accounts) > _STREAMS:
+            by_size = sorted(self._accounts.items(), key=lambda item: (-item[1].wants - item[1].came, item[0]))
+            self._accounts = dict(by_size[:_STREAMS])
+
+
+def _level(wants: Floats, budget: float) -> float:
+    """How much each may have at most so that all together have no more than the budget.
+
+    Examples
+    --------
+    >>> _level(np.array([1.0, 90.0, 5.0]), 16.0)
+    10.0
+    """
+    rising = np.sort(wants)
+    levels = (budget - np.cumsum(rising) + rising) / np.arange(len(rising), 0, -1)
+    over = np.flatnonzero(rising > levels)
+    return float(levels[over[0]]) if len(over) else np.inf
+
+
+def _draws(at: Floats, ids: Hashes) -> Floats:
+    """Numbers between 0 and 1 that are as good as random and always the same for the same request."""
+    source = np.where(ids == 0, np.ascontiguousarray(at, np.float64).view(np.uint64), ids)
+    return np.asarray((mix(source ^ _SALT) >> np.uint64(11)) * 2.0**-53, np.float64)
+
+
+def _groups(ticks: Floats) -> Iterator[slice]:
+    """Slices of rows of the same tick."""
+    edges = [0, *(np.flatnonzero(np.diff(ticks)) + 1).tolist(), len(ticks)]
+    return (slice(a, b) for a, b in pairwise(edges) if a < b)
