@@ -27,33 +27,40 @@ _SALT = np.uint64(0x5A17)  # so that other draws from the same ids are independe
 
 @dataclass(slots=True)
 class _Account:
-    """Of one stream: documents that a tick is expected to bring, that are owed, and this tick's grant and count."""
+    """Of one stream: what a tick of it usually brings if any, what it owes, and the state of the current tick."""
 
-    expected: float = 0.0
+    usual: float = 0.0
+    idle: float = 0.0  # ticks without any
     owed: float = 0.0
     grant: float = 0.0
     chance: float = 0.0
     came: int = 0
     taken: int = 0
 
-    def close(self, fades: float) -> float:
-        """End the tick; returns what was granted and not taken."""
-        over = self.taken - self.grant
-        self.owed += max(over, 0.0)
-        self.expected = max(self.came, self.expected * _FADES) * fades
-        self.came = self.taken = 0
-        return max(-over, 0.0)
-
-    def open(self, grant: float) -> None:
-        """Begin a tick: debts are paid first."""
-        paid = min(self.owed, grant)
-        self.owed, self.grant = self.owed - paid, grant - paid
-        self.chance = 0.0 if self.owed > 0 else min(1.0, self.grant / self.expected) if self.expected > 0 else 1.0
-
     @property
     def wants(self) -> float:
         """What it is expected to take, and what it owes."""
-        return self.expected + self.owed
+        return self.usual * math.pow(_FADES, self.idle) + self.owed
+
+    def close(self, passed: float) -> float:
+        """End the tick and those that passed since; returns what was granted and not taken."""
+        over = self.taken - self.grant
+        self.owed += max(over, 0.0)
+        self.idle = passed - 1.0 if self.came else self.idle + passed
+        self.usual = max(self.came, self.usual * _FADES) if self.came else self.usual
+        self.came = self.taken = 0
+        return max(-over, 0.0)
+
+    def open(self, level: float) -> float:
+        """Begin a tick in which no stream may have more than the level; returns what this one is granted of it.
+
+        Debts are paid first. A stream that was idle is granted little, but may take what its equals may, and owe it.
+        """
+        granted = min(self.wants, level)
+        paid = min(self.owed, granted)
+        self.owed, self.grant = self.owed - paid, granted - paid
+        self.chance = 0.0 if self.owed > 0 or not self.usual else min(1.0, (level - paid) / self.usual)
+        return granted
 
 
 class Sampler:
@@ -68,7 +75,7 @@ class Sampler:
     documents_per_s
         The budget.
     burst
-        So many documents beyond it may be taken at once after a quiet time.
+        So many documents beyond it may be taken at once after a quiet time; at least what a tick of five seconds has.
 
     Raises
     ------
@@ -85,10 +92,11 @@ class Sampler:
     """
 
     def __init__(self, documents_per_s: float, burst: float = 0.0) -> None:
-        if not (documents_per_s > 0 and burst >= 0):
+        if not (0 < documents_per_s < np.inf and 0 <= burst < np.inf):
             raise ValueError(f"{documents_per_s} documents a second, burst {burst}: give more than 0, and 0 or more")
-        self.documents_per_s, self.burst = documents_per_s, burst
-        self._spare = burst
+        self._income = documents_per_s * _TICK
+        self._burst = max(burst, self._income)  # what chance leaves of a tick's budget is of use in the next
+        self._spare = self._burst
         self._tick: float = -np.inf
         self._accounts: dict[str, _Account] = {}
 
@@ -109,7 +117,7 @@ class Sampler:
         array of bool
             Shape (n,): the ones to encode.
         """
-        ticks = np.floor_divide(np.where(np.isfinite(at), at, -np.inf), _TICK)
+        ticks = np.where(np.isfinite(at), np.floor(at / _TICK), -np.inf)
         ticks = np.maximum.accumulate(np.maximum(ticks, self._tick))
         draws = _draws(at, ids)
         taken = np.zeros(len(at), np.bool_)
@@ -142,14 +150,10 @@ class Sampler:
         self._tick = tick
         self._forget()
         accounts = [*self._accounts.values()]
-        income = self.documents_per_s * _TICK
-        unused = math.fsum(account.close(_FADES ** (passed - 1.0)) for account in accounts)
-        spare = min(self._spare + unused + income * (passed - 1.0), self.burst) + income
-        wants = np.array([account.wants for account in accounts])
-        grants = np.minimum(wants, _level(wants, spare))
-        for account, grant in zip(accounts, grants.tolist(), strict=True):
-            account.open(grant)
-        self._spare = spare - math.fsum(grants)
+        unused = math.fsum(account.close(passed) for account in accounts)
+        budget = min(self._spare + unused + self._income * (passed - 1.0), self._burst) + self._income
+        level = _level(np.array([account.wants for account in accounts]), budget)
+        self._spare = budget - math.fsum([account.open(level) for account in accounts])
 
     def _forget(self) -> None:
         if len(self._accounts) > _STREAMS:
@@ -160,15 +164,17 @@ class Sampler:
 def _level(wants: Floats, budget: float) -> float:
     """How much each may have at most so that all together have no more than the budget.
 
+    Where it suffices for all, the one that wants most might have the rest too.
+
     Examples
     --------
-    >>> _level(np.array([1.0, 90.0, 5.0]), 16.0)
-    10.0
+    >>> _level(np.array([1.0, 90.0, 5.0]), 16.0), _level(np.array([1.0, 5.0]), 16.0)
+    (10.0, 15.0)
     """
     rising = np.sort(wants)
     levels = (budget - np.cumsum(rising) + rising) / np.arange(len(rising), 0, -1)
-    over = np.flatnonzero(rising > levels)
-    return float(levels[over[0]]) if len(over) else np.inf
+    over = np.flatnonzero(rising >= levels)
+    return float(levels[over[0]]) if len(over) else float(levels[-1]) if len(levels) else budget
 
 
 def _draws(at: Floats, ids: Hashes) -> Floats:
