@@ -59,7 +59,7 @@ class _Account:
         granted = min(self.wants, level)
         paid = min(self.owed, granted)
         self.owed, self.grant = self.owed - paid, granted - paid
-        self.chance = 0.0 if self.owed > 0 or not self.usual else min(1.0, (level - paid) / self.usual)
+        self.chance = min(1.0, (level - paid) / self.usual) if self.usual else 0.0
         return granted
 
 

@@ -138,7 +138,10 @@ def test_what_is_late_or_has_no_time_belongs_to_the_newest_tick():
 def test_without_an_id_the_time_decides():
     at = np.sort(np.random.default_rng(3).uniform(0, 500, 5000))
     kept = Sampler(2.0).take(at, Coded.constant("a", 5000), np.zeros(5000, np.uint64))
-    assert kept.sum() == pytest.approx(1000, rel=0.1)
+    by_tick = [kept[at // TICK == tick].mean() for tick in range(1, 100)]
+    assert np.mean(by_tick) == pytest.approx(0.2, abs=0.02)
+    assert np.mean([share == 0 for share in by_tick]) < 0.1  # not all or nothing
+    assert max(by_tick) < 0.6
 
 
 def test_memory_is_bounded():

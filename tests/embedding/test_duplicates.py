@@ -108,6 +108,25 @@ def test_what_sketches_share_is_what_texts_share():
     assert np.mean(agree) == pytest.approx(np.mean(truth), abs=0.04)
 
 
+def near_share(shared, first, second):
+    """How often two answers are near that have so many words of so many in common."""
+    found = []
+    for k in range(150):
+        common = [f"c{k}w{word}" for word in range(shared)]
+        pair = [[*common, *(f"{side}{k}w{word}" for word in range(n))] for side, n in (("x", first), ("y", second))]
+        found.append(judged([("a", " ".join(pair[0])), ("b", " ".join(pair[1]))])[1])
+    return np.mean(found)
+
+
+def test_near_is_half_in_common():
+    assert near_share(60, 40, 40) < 0.45  # 43% of all runs
+    assert near_share(75, 25, 25) > 0.75  # 60%
+
+
+def test_a_short_answer_within_a_long_one_is_another():
+    assert near_share(14, 0, 20) < 0.4
+
+
 def test_nothing_keeps_text():
     seen = NearDuplicates()
     found = features(["secret prompt"], [CANNED])

@@ -48,6 +48,12 @@ def test_counts_are_sublinear_and_length_does_not_matter():
     assert once @ often > 0.75
 
 
+def test_a_word_in_a_loop_does_not_drown_the_others():
+    plain = "alpha beta gamma delta epsilon zeta eta theta"
+    one, two = HashingEncoder(4096).encode([plain, plain + " noise" * 40])
+    assert one @ two > 0.4  # with plain counts it is 0.07
+
+
 def test_the_order_of_words_matters_a_little():
     one, two = HashingEncoder().encode(["dog bites man", "man bites dog"])
     assert 0.3 < one @ two < 0.95

@@ -111,6 +111,7 @@ def test_what_a_decoder_breaks_and_what_takes_over():
     assert found["dominance"] == pytest.approx(2 / 12)
     assert of("!" * 50)["dominance"] == 1.0
     assert of("a  a")["dominance"] == 0.0
+    assert of("7777 a")["dominance"] == pytest.approx(4 / 6)
     assert of("1..2!!3!!")["dominance"] == pytest.approx(4 / 9)
 
 
@@ -200,6 +201,7 @@ def test_no_refusals(response):
         "Here it is, as you asked for it:\n```python\nprint(1)",
         "Here it is, as you asked for it:\n```\nprint(1)\n```\nand then it goes on and",
         "The list of things to buy:\n- bread,",
+        "What to buy:\n- at the market:",
         "Это предложение обрывается прямо посередине и",
         "x" * 100_000,
     ],

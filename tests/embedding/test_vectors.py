@@ -94,7 +94,8 @@ def test_most_rows_say_how_many_dimensions_there_are_unless_the_caller_does():
     rows = [[1.0], [1.0, 2.0], [3.0, 4.0]]
     assert vectors_of(rows, 3).matrix.shape == (3, 2)
     assert vectors_of(rows, 3, 1).matrix[0].tolist() == [1.0]
-    assert vectors_of(rows[:2], 2).matrix.shape == (2, 1)
+    for tie in ([8, 16], [16, 8]):
+        assert vectors_of([np.zeros(length) for length in tie], 2).matrix.shape == (2, 8)
 
 
 @pytest.mark.parametrize(
