@@ -2,7 +2,7 @@
 
 All are two-sided signals: twice as long or half as long, more refusals or fewer. Of a text of more than
 `HEAD` + `TAIL` characters (`driftwatch.embedding.characters`) only those at its beginning and its end are looked at, so
-that no text takes long.
+that no text takes long (all of it is searched for code fences, at the speed of memory).
 Nothing of a text is kept: columns of numbers leave here, and hashes (`driftwatch.embedding.duplicates`).
 """
 
