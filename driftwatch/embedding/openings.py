@@ -21,6 +21,7 @@ _ENGLISH = r"""
   | as\ an?\ (?:ai|artificial|large\ language|language\ model|assistant)\b
   | it\ (?:is\ not|isn['’]t|would\ not\ be|wouldn['’]t\ be)\ (?:appropriate|ethical|possible\ for\ me|safe\ for\ me)
 """
+# a language a line, however long
 _OTHERS = r"""
     (?:es\ )?tut\ mir\ (?:sehr\ )?leid,?\ (?:aber|ich\ kann|dabei) | leider\ (?:kann|darf)\ ich | ich\ kann\ (?:dir|ihnen|das|dabei|diese)\b.{0,40}\bnicht
   | als\ (?:ki|sprachmodell)\b

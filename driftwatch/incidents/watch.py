@@ -147,7 +147,7 @@ class StreamWatch:
         return Alarm(self.title, test.signal, tick, shift, name, test.detector.effective(test.column))
 
     def lasts(self, alarm: Alarm) -> bool:
-        """Whether its move has been there for a while and still is; one of the slow time scale has."""
+        """Whether its move has been there for long enough in all; one of the slow time scale has."""
         test = self.tests[alarm.test]
         least = least_ticks(self.config)
         return test.panel.slow or lasts(test.detector, test.column, alarm.shift, alarm.tick, least)
