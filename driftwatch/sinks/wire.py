@@ -104,7 +104,7 @@ def post(request: Request, egress: Egress) -> Response:
     try:
         parts = egress.check(request.url)
         with core.ConnectionPool(
-            ssl_context=_trust(egress.ca_file) if parts.scheme == "https" else None,
+            ssl_context=trust(egress.ca_file) if parts.scheme == "https" else None,
             network_backend=_Door(core, egress, time.monotonic() + egress.deadline_s),
         ) as pool:
             return _exchange(core, pool, request, parts)
@@ -179,7 +179,14 @@ def _split(url: str) -> SplitResult:
 
 
 @cache
-def _trust(ca_file: str) -> ssl.SSLContext:
+def trust(ca_file: str) -> ssl.SSLContext:
+    """How a server is verified: by these certificates, or by those that the system trusts.
+
+    Raises
+    ------
+    ConfigError
+        If it is no file of certificates.
+    """
     if not ca_file:
         context: ssl.SSLContext = load("httpcore2", "alerts").default_ssl_context()
         return context

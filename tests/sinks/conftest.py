@@ -9,12 +9,45 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from email import message_from_bytes
+from email.policy import default
 
 import pytest
 import trustme
+from aiosmtpd.controller import Controller
 from delivering.receiver import Receiver
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
 from driftwatch.sinks import Egress
+from tests.sinks.cases import Place
+
+
+class Mailbox:
+    """Takes mails as an SMTP server does."""
+
+    def __init__(self):
+        self.mails = []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802  # the name that aiosmtpd looks for
+        self.mails.append(message_from_bytes(envelope.content, policy=default))
+        return "250 taken"
+
+
+@contextmanager
+def places(case, folder):
+    """Servers of each kind, which answer a case as its service would."""
+    mailbox, logs = Mailbox(), InMemoryLogRecordExporter()
+    provider = LoggerProvider(shutdown_on_exit=False)
+    provider.add_log_record_processor(SimpleLogRecordProcessor(logs))
+    smtp = Controller(mailbox, hostname="127.0.0.1", port=free_port())
+    smtp.start()
+    try:
+        with Receiver(case.answer()) as receiver:
+            yield Place(folder, receiver, LOOPBACK, smtp.port, mailbox.mails, logs, provider)
+    finally:
+        smtp.stop()
+
 
 LOOPBACK = Egress(allow_http=True, allow_private=True, deadline_s=5.0)
 

@@ -2,19 +2,19 @@
 
 import json
 import logging
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from delivering.receiver import Receiver, Reply
+from delivering.receiver import Reply
 
 from driftwatch.errors import DeliveryError
 from driftwatch.sinks import HttpSink, Letter, Outbox
-from tests.sinks.cases import CASES, PATH_SECRET, SECRET, Place
-from tests.sinks.conftest import LOOPBACK
+from tests.sinks.cases import CASES, PATH_SECRET, SECRET
+from tests.sinks.conftest import places
 from tests.sinks.stories import ATTACKS, hostile, life, opened, resolved
 
 HTTP = [case for case in CASES if case.http]
+DOWN = [case for case in CASES if case.http or case.name in ("email", "apprise")]
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 
 
@@ -25,9 +25,8 @@ def ids(case):
 @pytest.fixture
 def place(request, tmp_path):
     """A folder and a receiver that answers as the service would."""
-    case = request.getfixturevalue("case")
-    with Receiver(case.answer) as receiver:
-        yield Place(tmp_path, receiver, LOOPBACK)
+    with places(request.getfixturevalue("case"), tmp_path) as made:
+        yield made
 
 
 @pytest.mark.parametrize("case", CASES, ids=ids)
@@ -76,20 +75,21 @@ def test_secrets_show_up_nowhere(case, place, caplog):
     sink = case.make(place)
     outbox = Outbox(place.folder / "outbox.db", [sink])
     outbox.put([opened()])
-    place.receiver.answer = lambda *_: Reply(500, SECRET.encode() + PATH_SECRET.encode())
+    secrets = [PATH_SECRET, *([SECRET, SECRET.removeprefix("whsec_")] if case.keyed else [])]
+    place.receiver.answer = lambda *_: Reply(500, f"{SECRET if case.keyed else ''} {PATH_SECRET}".encode())
     outcomes = outbox.deliver()
     outbox.close()
     said = f"{sink!r} {outcomes} {outbox.stats()} {outbox.entries()} {caplog.text}"
     stored = b"".join(file.read_bytes() for file in place.folder.glob("outbox.db*"))
-    for secret in (SECRET, SECRET.removeprefix("whsec_"), PATH_SECRET):
+    for secret in secrets:
         assert secret not in said
         assert secret.encode() not in stored
 
 
-@pytest.mark.parametrize("case", HTTP, ids=ids)
+@pytest.mark.parametrize("case", DOWN, ids=ids)
 def test_a_destination_that_is_down_is_a_delivery_error(case, tmp_path):
-    with Receiver() as receiver:
-        place = Place(tmp_path, receiver, replace(LOOPBACK, deadline_s=1.0))
+    with places(case, tmp_path) as place:
+        pass  # and now all of its servers are gone
     with pytest.raises(DeliveryError) as caught:
         case.make(place).send([Letter(opened())], NOW)
     assert (caught.value.reason, caught.value.retry) == ("connection", True)
