@@ -11,15 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from driftwatch._section import Section
+from driftwatch.alerting import Alerts
 from driftwatch.errors import ConfigError
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable; an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Input(Section):
@@ -168,6 +164,7 @@ class Config(Section):
     incidents: Incidents = Field(Incidents(), description="How evidence becomes incidents.")
     attribution: Attribution = Field(Attribution(), description="How causes are looked for.")
     health: Health = Field(Health(), description="The checks of your dashboards.")
+    alerts: Alerts = Field(Alerts(), description="Who is told of incidents, of which, and when.")
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any], *, source: str = "config") -> Config:
@@ -209,8 +206,8 @@ class Config(Section):
         return cls.parse(settings, source=str(path))
 
     def digest(self) -> str:
-        """A short hash that changes with any setting."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """A short hash that changes with any setting but who is told."""
+        return hashlib.sha256(self.model_dump_json(exclude={"alerts"}).encode()).hexdigest()[:16]
 
 
 def _complaint(location: tuple[int | str, ...], message: str, kind: str) -> str:

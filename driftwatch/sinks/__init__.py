@@ -12,6 +12,7 @@ from __future__ import annotations
 from driftwatch.sinks.alertmanager import Alertmanager
 from driftwatch.sinks.apprise import Apprise
 from driftwatch.sinks.cloudevents import CloudEvents
+from driftwatch.sinks.configured import configured
 from driftwatch.sinks.courier import Outcome
 from driftwatch.sinks.grafana import Grafana
 from driftwatch.sinks.jsonlines import JsonLines
@@ -56,4 +57,5 @@ __all__ = [
     "SlackApp",
     "Teams",
     "Webhook",
+    "configured",
 ]

@@ -159,6 +159,9 @@ class Outbox:
         self._worker.stop(timeout)
         self._database.close()
 
+    def __repr__(self) -> str:
+        return f"<Outbox: {', '.join([str(self.path), *self._sinks])}>"
+
     def __enter__(self) -> Self:
         return self.start()
 

@@ -32,6 +32,7 @@ def _essence(incident: Incident) -> Incident:
     if incident.chart is None:
         return incident
     signals = [line for line in incident.chart.lines if line.role == "signal"]
+    signals.sort(key=lambda line: not line.expected)  # a value beside what was expected says more than a share
     others = [line for line in incident.chart.lines if line.role != "signal"]
     chosen = (*signals[:_ROWS], *others[:_ROWS])
     return incident.model_copy(update={"chart": incident.chart.model_copy(update={"lines": chosen})})
