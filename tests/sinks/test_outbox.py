@@ -9,12 +9,12 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
+from delivering.servers import wait_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftwatch.errors import ConfigError, DeliveryError, StateError
 from driftwatch.sinks import JsonLines, Outbox, Policy
-from tests.sinks.conftest import wait_for
 from tests.sinks.scripted import Clock, Scripted, down
 from tests.sinks.stories import life, opened, resolved, updated
 
