@@ -65,7 +65,7 @@ def measured(folder: Path, stack: ExitStack, incidents: int, kills: int) -> dict
         MENDED: stack.enter_context(Receiver(tls=context)),
     }
     urls = dict(zip(("alertmanager", "webhook", "tls"), (r.url for r in receivers.values()), strict=True))
-    pause = kills * sum(LIFE_S) / 2 / (3 * incidents)
+    pause = kills * sum(LIFE_S) / 4 / (3 * incidents)  # half of the time; putting takes the other half
     settings = Settings(str(folder / "outbox.db"), **urls, ca_file="", incidents=incidents, begin=0, pause_s=pause)
     begun = time.time()
     put_at, killed_at = while_killed(settings, kills, LIFE_S)

@@ -36,9 +36,9 @@ def page(found: Found) -> str:
     return "\n".join(
         [
             "# Alerts while everything fails\n",
-            f"Made by `benchmarks/delivery.py` on {here['cpu']}; Python {here['python']}. {found['incidents']:,} incidents "
-            f"(open, update, resolve) in {found['seconds']:.0f} s, while the sender was killed {found['kills']} times "
-            "with SIGKILL.\n",
+            f"Made by `benchmarks/delivery.py` on {here['cpu']}; Python {here['python']}. {found['incidents']:,} "
+            f"incidents (open, update, resolve) in {found['seconds']:.0f} s, while the sender was killed "
+            f"{found['kills']} times with SIGKILL.\n",
             f"| | {' | '.join(names)} |",
             f"|---|{'---:|' * len(names)}",
             *rows,
@@ -53,12 +53,12 @@ def _remarks(found: Found) -> list[str]:
     answers = ", ".join(f"{n:,} x {name}" for name, n in sorted(found["answers"].items()))
     notified = found["notified"]
     return [
-        "- Alertmanager is the real one; after it had taken a request, 3% of the senders were cut off before they heard so. "
-        f"It told its own receiver that {notified['firing']:,} incidents fire and that {notified['resolved']:,} are over; "
-        f"afterwards it held {found['still_firing']} alerts.",
+        "- Alertmanager is the real one; 3% of its answers were lost on the way back. It told its own receiver that "
+        f"{notified['firing']:,} incidents fire and that {notified['resolved']:,} are over; at the end it "
+        f"held {found['still_firing']} alerts.",
         f"- The misbehaving receiver answered: {answers}.",
-        f"- Before its certificate was trusted, after the last kill, the third receiver got {found['mistrusted']} requests: "
-        "its delays are mostly that wait.",
+        f"- Before its certificate was trusted, after the last kill, the third receiver got {found['mistrusted']} "
+        "requests: its delays are mostly that wait.",
     ]
 
 

@@ -89,11 +89,20 @@ class Email(Sink):
     def _connected(self) -> smtplib.SMTP:
         made: dict[str, Any] = {"timeout": self._egress.deadline_s}
         if self._tls == "tls":
-            return _TlsServer(self._host, self._port, self._egress, context=trust(self._egress.ca_file), **made)
+            return _TlsServer(self._host, self._port, self._egress, verified_by=trust(self._egress.ca_file), **made)
         server = _Server(self._host, self._port, self._egress, **made)
         if self._tls == "starttls":
-            server.starttls(context=trust(self._egress.ca_file))
+            _encrypt(server, trust(self._egress.ca_file))
         return server
+
+
+def _encrypt(server: smtplib.SMTP, context: ssl.SSLContext) -> None:
+    """Go on encrypted, or hang up."""
+    try:
+        server.starttls(context=context)
+    except BaseException:
+        server.close()
+        raise
 
 
 def written(letters: Sequence[Letter], link: str, now: datetime) -> EmailMessage:
@@ -150,12 +159,12 @@ class _Server(smtplib.SMTP):
         return socket.create_connection((addresses(host, port, private=self._private)[0], port), timeout)
 
 
-class _TlsServer(_Server, smtplib.SMTP_SSL):
-    """The same, encrypted from the start."""
+class _TlsServer(_Server):
+    """The same, encrypted from the start. Not `smtplib.SMTP_SSL`: given no context, that verifies nothing."""
 
-    def __init__(self, host: str, port: int, egress: Egress, *, context: ssl.SSLContext, **more: Any) -> None:
-        self.context = context
+    def __init__(self, host: str, port: int, egress: Egress, *, verified_by: ssl.SSLContext, **more: Any) -> None:
+        self._verified_by = verified_by
         super().__init__(host, port, egress, **more)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        return self.context.wrap_socket(super()._get_socket(host, port, timeout), server_hostname=host)
+        return self._verified_by.wrap_socket(super()._get_socket(host, port, timeout), server_hostname=host)

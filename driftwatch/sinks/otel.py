@@ -8,7 +8,7 @@ from typing import Any
 
 from driftwatch._optional import load
 from driftwatch._version import __version__
-from driftwatch.errors import DeliveryError
+from driftwatch.errors import ConfigError, DeliveryError
 from driftwatch.explain import headline
 from driftwatch.explain.numbers import clean, utc
 from driftwatch.incidents.models import Incident
@@ -46,11 +46,12 @@ class OpenTelemetry(Sink):
         """Emit, and flush."""
         logs = load("opentelemetry._logs", "otel")
         provider = self._provider or logs.get_logger_provider()
+        if not hasattr(provider, "force_flush"):  # without the SDK what is emitted goes nowhere
+            raise ConfigError("no logger provider of the OpenTelemetry SDK is set")
         logger = provider.get_logger("driftwatch", __version__)
         for letter in letters:
             logger.emit(**_event(letter.incident, now, logs.SeverityNumber))
-        flush = getattr(provider, "force_flush", None)
-        if flush is not None and flush(_FLUSH_MS) is False:
+        if not provider.force_flush(_FLUSH_MS):
             raise DeliveryError("timeout", "the logger provider did not flush in time")
         return [{} for _ in letters]
 

@@ -21,7 +21,9 @@ def load(path):
     return module
 
 
-@pytest.mark.parametrize("page", ["budget.md", "configuration.md", "incident.schema.json", "simulator.md"])
+@pytest.mark.parametrize(
+    "page", ["budget.md", "configuration.md", "incident.schema.json", "simulator.md", "webhook.schema.json"]
+)
 def test_a_generated_page_is_up_to_date(page, root):
     made = load(root / "docs" / "generate.py").PAGES[page]()
     assert (root / "docs" / page).read_text() == made, "run: python docs/generate.py"
