@@ -68,6 +68,8 @@ def _sender(settings: Settings, put_at: list[float]) -> Iterator[None]:
         process.kill()
         process.wait()
         ear.join()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _hear(process: subprocess.Popen[str], put_at: list[float], ready: threading.Event) -> None:
