@@ -239,8 +239,8 @@ class StreamBaseline:
                     senders.learn(*kinds, model.residual(design, values), values.count)
                     senders.settle()
                 if signal == "prefill_share":
-                    known, residual = self._residual(signal, ticks, workload, design, values)
-                    self.asked.learn(asked_of(workload, known, residual, first, last - first + 1))
+                    seen, residual = self._residual(signal, ticks, workload, design, values)
+                    self.asked.learn(asked_of(workload, seen, residual, first, last - first + 1))
                     self.asked.settle()
                 _stray(signal, model, ticks, design, values)
                 model.settle_tails()
@@ -348,6 +348,8 @@ class StreamBaseline:
                 "prompt_length", workload.tick[known], value, workload.requests[known], first, len(requests)
             )
             tracks["prompt_length"] = Observed(*found, found[1])
+            asked = sums(workload.tick[known] - first, workload.requests[known] * np.expm1(value), len(requests))
+            tracks["asked_tokens"] = Observed(np.arange(first, first + len(asked)), asked, requests, asked)
         return tracks
 
     def learn(self, before: int, skip: tuple[int, int] | None) -> None:
