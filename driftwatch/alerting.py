@@ -97,6 +97,7 @@ class Alerts(Section):
     quiet: str = Field("", description="Quiet hours, such as '22:00-07:00': what is less severe waits for their end.")
     quiet_through: Severity = Field("critical", description="From this severity on, quiet hours do not hold.")
     timezone: str = Field("UTC", description="Whose clock the quiet hours are by, such as 'Europe/Berlin'.")
+    send_text: bool = Field(False, description="Also send excerpts of answers, where they are kept (text.keep_text).")
     allow_hosts: tuple[str, ...] = Field((), description="Only these hosts may be reached, such as '*.example.org'.")
     ca_file: str = Field("", description="Certificates to trust instead of the system's, as a PEM file.")
     deadline_s: float = Field(10.0, gt=0, le=25, description="Longest time of one request, in seconds.")

@@ -57,7 +57,8 @@ def configured(alerts: Alerts, sinks: Iterable[Sink] = (), *, path: str | Path |
     made = [_make(d, alerts) for d in alerts.destinations]
     routes = {d.name or d.kind: _route(d, alerts) for d in alerts.destinations}
     policy = Policy(lease_s=_LEASE * alerts.deadline_s, max_age_s=alerts.max_age_s)
-    return Outbox(path or alerts.outbox or None, [*made, *sinks], routes=routes, policy=policy)
+    file = path or alerts.outbox or None
+    return Outbox(file, [*made, *sinks], routes=routes, policy=policy, text=alerts.send_text)
 
 
 def _route(d: Destination, alerts: Alerts) -> Route:

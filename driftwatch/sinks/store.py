@@ -29,7 +29,7 @@ class Claim:
     memory: Memory
 
 
-def put(db: sqlite3.Connection, incident: Incident, dues: dict[str, float], now: float) -> int:
+def put(db: sqlite3.Connection, incident: Incident, dues: dict[str, float], now: float, *, text: bool = False) -> int:
     """Write a transition down for each sink, with the time from which it may be sent; what is known already stays.
 
     Returns
@@ -41,7 +41,8 @@ def put(db: sqlite3.Connection, incident: Incident, dues: dict[str, float], now:
         return 0
     key = (incident.id, incident.seq)
     new = db.execute(
-        "INSERT OR IGNORE INTO transition VALUES (?, ?, ?, ?, ?)", (*key, incident.transition, now, packed(incident))
+        "INSERT OR IGNORE INTO transition VALUES (?, ?, ?, ?, ?)",
+        (*key, incident.transition, now, packed(incident, text=text)),
     )
     if not new.rowcount:
         return 0
