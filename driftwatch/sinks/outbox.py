@@ -194,7 +194,13 @@ class Outbox:
             return letters.entries(db, *letters.matching(status, sink, incident), most)
 
     def replay(self, *, sink: str | None = None, incident: str | None = None) -> int:
-        """Let dead letters wait for delivery again, and their sinks be tried again. Returns how many."""
+        """Let dead letters wait for delivery again, and what followed them, and their sinks be tried again.
+
+        Returns
+        -------
+        int
+            How many wait now: an opening that is replayed is followed by its end, or it would stay open for ever.
+        """
         with self._database.transaction() as db:
             replayed = letters.replay(db, *letters.matching(None, sink, incident), self._clock())
         self._worker.wake()
@@ -228,9 +234,10 @@ class Outbox:
 
     def _wait_s(self, longest: float) -> float:
         """Seconds until something is due, at most ``longest``."""
+        now = self._clock()
         with self._database.transaction() as db:
-            due = store.next_due(db, list(self._sinks))
-        return longest if due is None else min(max(due - self._clock(), 0.0), longest)
+            due = store.next_due(db, list(self._sinks), now)
+        return longest if due is None else min(max(due - now, 0.0), longest)
 
 
 def default_path() -> Path:

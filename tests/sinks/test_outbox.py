@@ -139,6 +139,32 @@ def test_what_is_refused_is_a_dead_letter_and_can_be_replayed(box):
     assert outbox.stats()["scripted"].dead == 0
 
 
+def test_an_opening_that_is_replayed_is_followed_by_its_end(box, clock):
+    sink = Scripted(fate=down("refused", retry=False))
+    outbox = box(sink)
+    outbox.put([opened(), opened("dw-0002")])
+    outbox.deliver()
+    sink.fate = lambda letters: None
+    outbox.put([resolved(opened())])
+    outbox.deliver()
+    clock.pass_(120)
+    outbox.deliver()  # upkeep forgets what is done with
+    assert outbox.replay(incident="dw-0001") == 2
+    outbox.deliver()
+    assert seqs(sink) == [2, 1, 2]
+    assert [e.incident for e in outbox.entries("dead")] == ["dw-0002"]
+
+
+def test_the_thread_sleeps_while_there_is_nothing_to_do(box, clock):
+    """What waits for another transition is not due, however long it has waited."""
+    outbox = box(Scripted(fate=down()), policy=Policy(first_delay_s=100))
+    outbox.put(life())
+    outbox.deliver()
+    assert outbox._wait_s(3600) >= 50
+    clock.pass_(200)
+    assert outbox._wait_s(3600) == 0
+
+
 def test_gone_disables_a_destination_until_it_is_replayed(box):
     sink = Scripted(fate=down("gone", retry=False))
     outbox = box(sink)
