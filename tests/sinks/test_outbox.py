@@ -111,6 +111,19 @@ def test_a_destination_that_fails_again_and_again_is_left_alone(box, clock):
     assert len(outbox.deliver()) == 20
 
 
+def test_a_success_is_a_fresh_start(box, clock):
+    sink = Scripted(fate=down())
+    outbox = box(sink, policy=Policy(first_delay_s=1, trip_after=3))
+    outbox.put([opened("dw-0001"), opened("dw-0002")])
+    assert len(outbox.deliver()) == 2
+    sink.fate = lambda letters: None
+    clock.pass_(3)
+    assert len(outbox.deliver()) == 2
+    sink.fate = down()
+    outbox.put([opened("dw-0003"), opened("dw-0004")])
+    assert len(outbox.deliver()) == 2  # the first failure in a row again, not the third
+
+
 def test_one_that_hangs_comes_last(box, clock):
     broken, fine = Scripted("broken", down()), Scripted("fine")
     outbox = box(broken, fine)
@@ -334,19 +347,36 @@ def test_what_a_killed_process_was_sending_is_taken_over_when_its_lease_ends(box
 
 def test_nobody_sends_another_transition_of_what_somebody_is_sending(box, clock):
     """A repetition that is under way must not arrive after the end."""
-    second = Scripted()
-    others = box(second)
+    first, second = Scripted(again_s=60), Scripted(again_s=60)
+    mine, others = box(first), box(second)
+    mine.put([opened()])
+    mine.deliver()
+    clock.pass_(60)
 
     def meanwhile(letters):
         others.put([resolved(opened())])
         assert others.deliver() == []
 
-    first = Scripted(fate=meanwhile)
-    mine = box(first)
+    first.fate = meanwhile
+    mine.deliver()
+    assert seqs(first) == [1, 1, 2]
+    assert seqs(second) == []
+
+
+def test_who_was_too_slow_does_not_undo_what_others_did_meanwhile(box, clock):
+    second = Scripted()
+    others = box(second)
+
+    def slow(letters):
+        clock.pass_(31)
+        others.deliver()
+        return DeliveryError("refused", "no", retry=False)
+
+    mine = box(Scripted(fate=slow))
     mine.put([opened()])
     mine.deliver()
-    assert seqs(first) == [1, 2]
-    assert seqs(second) == []
+    assert seqs(second) == [1]
+    assert mine.entries("dead") == []
 
 
 def test_a_stranger_s_file_is_not_touched(tmp_path):
