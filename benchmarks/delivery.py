@@ -22,7 +22,7 @@ from typing import Any
 
 import trustme
 from delivering.faults import answer, by_lot, relay
-from delivering.judge import judge, of_alertmanager, of_webhook
+from delivering.judge import arrivals, judge, of_alertmanager, of_webhook
 from delivering.page import figure, page
 from delivering.plan import plan
 from delivering.receiver import Receiver
@@ -89,7 +89,7 @@ def measured(folder: Path, stack: ExitStack, incidents: int, kills: int) -> dict
         "timeline": {
             "put": put_at,
             "killed": killed_at,
-            **{n: [m.at for m in r.accepted] for n, r in receivers.items()},
+            **{name: sorted(arrivals(r.received, keys[name]).values()) for name, r in receivers.items()},
         },
         "begun": begun,
     }

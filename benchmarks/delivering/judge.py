@@ -60,11 +60,8 @@ def judge(
     """Compare what a destination saw with the plan."""
     asked = wanted(transitions)
     put = {(i.id, i.seq): at for i, at in zip(transitions, put_at, strict=True)}
-    seen = [(key, message) for message in received for key in keys(message)]
-    first: dict[Key, float] = {}
-    for key, message in seen:
-        if message.accepted:
-            first.setdefault(key, message.at)
+    seen = [key for message in received for key in keys(message)]
+    first = arrivals(received, keys)
     delays = sorted(first[key] - put[key] for key in asked & first.keys()) or [float("nan")]
     return Verdict(
         asked=len(asked),
@@ -72,13 +69,22 @@ def judge(
         lost=len(asked - first.keys()),
         messages=len(received),
         accepted=sum(message.accepted for message in received),
-        duplicates=sum(n - 1 for n in Counter(key for key, _ in seen).values()),
-        disorder=_disorder(key for key, _ in seen),
-        unnamed=sum(key not in put for key, _ in seen),
+        duplicates=sum(n - 1 for n in Counter(seen).values()),
+        disorder=_disorder(seen),
+        unnamed=sum(key not in put for key in seen),
         median_s=median(delays),
         p99_s=delays[int(0.99 * (len(delays) - 1))],
         longest_s=delays[-1],
     )
+
+
+def arrivals(received: Sequence[Received], keys: Callable[[Received], Iterable[Key]]) -> dict[Key, float]:
+    """When each transition was taken for the first time."""
+    first: dict[Key, float] = {}
+    for message in received:
+        for key in keys(message) if message.accepted else ():
+            first.setdefault(key, message.at)
+    return first
 
 
 def _disorder(keys: Iterable[Key]) -> int:

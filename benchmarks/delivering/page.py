@@ -54,8 +54,8 @@ def _remarks(found: Found) -> list[str]:
     notified = found["notified"]
     return [
         "- Alertmanager is the real one; 3% of its answers were lost on the way back. It told its own receiver that "
-        f"{notified['firing']:,} incidents fire and that {notified['resolved']:,} are over; at the end it "
-        f"held {found['still_firing']} alerts.",
+        f"{notified['firing']:,} incidents fire and that {notified['resolved']:,} are over; at the end it held "
+        f"{found['still_firing']} alerts. What arrived there again is mostly what is repeated every minute on purpose.",
         f"- The misbehaving receiver answered: {answers}.",
         f"- Before its certificate was trusted, after the last kill, the third receiver got {found['mistrusted']} "
         "requests: its delays are mostly that wait.",

@@ -500,11 +500,14 @@ def test_a_forked_child_delivers_on_its_own_and_its_parent_goes_on(tmp_path):
     outbox.put([opened("dw-parent-1")])
     child = os.fork()
     if child == 0:
+        status = 1
         try:
+            inherited = outbox._database._open
             outbox.put([opened("dw-child")])
+            status = int(outbox._database._open is inherited)  # a parent's connection must not be used
             outbox.close()
         finally:
-            os._exit(0)
+            os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
     outbox.put([opened("dw-parent-2")])
     outbox.close()
