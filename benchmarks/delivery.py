@@ -51,7 +51,7 @@ def main() -> None:
     if not quick:
         (RESULTS / "delivery.md").write_text(page(found), encoding="utf-8")
         (RESULTS / "delivery.svg").write_text(figure(found), encoding="utf-8")
-        (RESULTS / "delivery.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        (RESULTS / "delivery.json").write_text(json.dumps(found) + "\n", encoding="utf-8")
 
 
 def measured(folder: Path, stack: ExitStack, incidents: int, kills: int) -> dict[str, Any]:
@@ -74,6 +74,8 @@ def measured(folder: Path, stack: ExitStack, incidents: int, kills: int) -> dict
     with suppress(TimeoutError):
         wait_for(lambda: notifications(notified)["resolved"] == incidents, 60)
     keys = dict.fromkeys(receivers, of_webhook) | {"Alertmanager": of_alertmanager}
+    timeline = {"put": put_at, "killed": killed_at}
+    timeline |= {name: sorted(arrivals(r.received, keys[name]).values()) for name, r in receivers.items()}
     return {
         "incidents": incidents,
         "kills": len(killed_at),
@@ -86,12 +88,7 @@ def measured(folder: Path, stack: ExitStack, incidents: int, kills: int) -> dict
         "mistrusted": mistrusted,
         "notified": notifications(notified),
         "still_firing": firing(real),
-        "timeline": {
-            "put": put_at,
-            "killed": killed_at,
-            **{name: sorted(arrivals(r.received, keys[name]).values()) for name, r in receivers.items()},
-        },
-        "begun": begun,
+        "timeline": {name: [round(at - begun, 2) for at in times] for name, times in timeline.items()},
     }
 
 

@@ -64,7 +64,7 @@ def _remarks(found: Found) -> list[str]:
 
 def figure(found: Found) -> str:
     """SVG: how many transitions were put and taken by then, with the kills as ticks."""
-    times = {name: _since(at, found["begun"]) for name, at in found["timeline"].items()}
+    times = dict(found["timeline"])
     killed = times.pop("killed")
     points = [point for name, at in times.items() for point in _cumulative(name, at)]
     lines = alt.Chart(alt.InlineData(values=points), width=620, height=260).mark_line(interpolate="step-after")
@@ -81,10 +81,6 @@ def figure(found: Found) -> str:
     chart = alt.layer(drawn, kills, title=title)
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     return str(vl_convert.vegalite_to_svg(chart.to_dict() | {"config": STYLE}, vl_version=version))
-
-
-def _since(at: Sequence[float], begun: float) -> list[float]:
-    return [t - begun for t in at]
 
 
 def _cumulative(name: str, at: Sequence[float], most: int = 150) -> list[dict[str, Any]]:
