@@ -59,6 +59,8 @@ class Egress:
         host = parts.hostname or ""
         if parts.scheme not in ("https", "http") or not host:
             raise ConfigError("a URL must begin with https:// and a host")
+        if not url.isascii() or not url.isprintable() or " " in url:
+            raise ConfigError("a URL may only hold ASCII characters without spaces (hosts as punycode, %XX elsewhere)")
         if parts.scheme == "http" and not self.allow_http:
             raise ConfigError(f"the URL of {host} is not https; allow_http = true lets it be http")
         if "@" in parts.netloc:
@@ -122,6 +124,7 @@ def post(request: Request, egress: Egress) -> Response:
 
 def _exchange(core: Any, pool: Any, request: Request, parts: SplitResult) -> Response:
     headers = {
+        "Host": parts.netloc,
         "User-Agent": f"driftwatch/{__version__}",
         "Accept": "application/json",
         "Connection": "close",
