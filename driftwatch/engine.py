@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -14,18 +15,21 @@ from driftwatch.attribution.rules import configured
 from driftwatch.attribution.scene import Scene
 from driftwatch.baseline import Baseline, StreamBaseline, sender_of
 from driftwatch.config import Config
+from driftwatch.errors import StateError
 from driftwatch.events.columns import Batch, Markers, Metrics, Requests
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents import Alarm, Incident, Life, join, log_threshold, opened
 from driftwatch.incidents.panel import margins_of
 from driftwatch.incidents.telemetry import Outage, Telemetry
 from driftwatch.incidents.watch import DOUBT, EPOCH, StreamWatch
+from driftwatch.state import keep, take
 from driftwatch.ticks import TickBuilder, Ticks, empty, merge
 from driftwatch.ticks.histograms import HistogramTicks
 from driftwatch.ticks.series import SeriesStore
 from driftwatch.ticks.watermark import Watermark
 
 _LONGEST_DOUBT = 30 * EPOCH  # ticks for which learning waits while something may be changing
+_STATE = ("markers", "lives", "next_tick", "busy", "samples")
 _IDLE = 30 * EPOCH  # of a stretch without any event, the ticks after this many are passed over
 
 
@@ -70,6 +74,34 @@ class Engine:
         self.next_tick: int | None = None
         self.busy = 0
         self.samples = 0
+
+    def keep(self) -> dict[str, Any]:
+        """All that is known, to go on elsewhere as if nothing had happened (`driftwatch.state.pack` takes it)."""
+        kept = {name: getattr(self, name) for name in _STATE}
+        parts = {name: keep(getattr(self, name)) for name in ("builder", "series", "telemetry", "measured")}
+        watches = {number: keep(watch) for number, watch in self.watches.items()}
+        histories = {title: keep(history) for title, history in self.histories.items()}
+        return kept | parts | {"watches": watches, "histories": histories}
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Go on from what another one knew, of the same configuration.
+
+        Raises
+        ------
+        StateError
+            If something is missing.
+        """
+        try:
+            for name in _STATE:
+                setattr(self, name, state[name])
+            for name in ("builder", "series", "telemetry", "measured"):
+                take(getattr(self, name), state[name])
+            for number, known in state["watches"].items():
+                take(self._watch(number), known)
+            for title, known in state["histories"].items():
+                take(self.histories[title], known)
+        except KeyError as error:
+            raise StateError(f"the saved state lacks {error}") from error
 
     def add(self, batch: Batch) -> None:
         """Take a batch of any kind."""
@@ -239,6 +271,8 @@ class Engine:
             if outage.resolved is not None:
                 for stream in {gone.source for gone in outage.gone} & self.histories.keys():
                     self._by_title(stream).restart()
+        for history in self.histories.values():
+            history.settle(last + 1 - EPOCH)
         for watch in self.watches.values():
             if watch.baseline.ready:
                 guard = _LONGEST_DOUBT if watch.in_doubt(last) else self.config.learning.guard_ticks

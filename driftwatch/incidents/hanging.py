@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.ticks import Ticks
 
@@ -20,6 +21,7 @@ _ROUNDING = 1e-9  # so many capped steps make the threshold exactly: the last di
 _WELL = math.log(20.0)
 
 
+@saved
 @dataclass(slots=True)
 class Hanging:
     """One stream: how many of the requests that began in a tick are overdue.

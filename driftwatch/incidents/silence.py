@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats, Ints
 
 WINDOWS = (24, 288, 2880)
@@ -18,6 +19,7 @@ _LONGER = 1.5
 _STRAY = 3  # busy ticks below which a return may be a stray request
 
 
+@saved
 @dataclass(slots=True)
 class Silence:
     """One stream: which ticks had requests, and whether the silence since the last one is too long.

@@ -47,6 +47,11 @@ class Staleness:
         Width of a tick, in seconds.
     """
 
+    STATE = (
+        *("units", "refused", "waiting", "taken"),
+        *("first", "last", "span", "samples", "longest", "back", "stale"),
+    )
+
     def __init__(self, width_s: float) -> None:
         self.width_s = width_s
         self.units: dict[tuple[str, str], int] = {}

@@ -21,6 +21,7 @@ from driftwatch.incidents.life import FIRST_UPDATE, Alarm
 from driftwatch.incidents.models import Status
 from driftwatch.incidents.silence import Silence
 from driftwatch.incidents.staleness import Stale, Staleness
+from driftwatch.state import saved
 from driftwatch.ticks import Ticks
 
 What = Literal["traffic", "requests", "series"]
@@ -28,6 +29,7 @@ DOUBTFUL = math.log(20.0)
 """Nats from which a silence is told by its own test, and no longer as a change of the request rate."""
 
 
+@saved
 @dataclass(slots=True)
 class Gone:
     """One thing that stopped.
@@ -66,6 +68,7 @@ class Gone:
     vague: int = 1
 
 
+@saved
 @dataclass(slots=True)
 class Outage:
     """A telemetry incident while it is alive; the record (`Incident`) is made from it."""
@@ -102,6 +105,8 @@ class Telemetry:
     threshold
         ln A of the false-alarm budget; each of the tests takes a share as large as a signal's.
     """
+
+    STATE = ("silences", "hanging", "staleness", "outages", "found")
 
     def __init__(self, config: Config, threshold: float) -> None:
         self.threshold, self.width = threshold, config.ticks.width_s

@@ -37,6 +37,11 @@ class TickBuilder:
         Width, lateness, and the labels that make streams and segments.
     """
 
+    STATE = (
+        *("streams", "segments", "waiting", "closed", "clock", "taken", "late", "duplicates"),
+        *("_recent_ids", "_recent_at", "_in_flight", "_begun", "_whose"),
+    )
+
     def __init__(self, config: Config) -> None:
         self.width, self.lateness = config.ticks.width_s, config.ticks.lateness_s
         self.streams = Names(config.streams.by, config.streams.max_streams)

@@ -11,6 +11,7 @@ import numpy as np
 from driftwatch.config import Config
 from driftwatch.events.catalogue import resolve
 from driftwatch.events.columns import Metrics, SeriesKey
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import BUCKETS, CELLS, UNKNOWN_CELL, Floats, Ints, bucket_of
 from driftwatch.ticks.builder import FINISHES
 from driftwatch.ticks.names import Names
@@ -24,6 +25,7 @@ Target = tuple[tuple[tuple[str, str], ...], str]
 """What a counter belongs to: its labels, and the signal (or ``requests``) that it counts."""
 
 
+@saved
 @dataclass(slots=True)
 class _Counter:
     """A cumulative counter by tick: what it grew by, resets handled."""
@@ -58,6 +60,8 @@ class HistogramTicks:
     config
         Width and lateness of ticks; labels of streams and segments; names of series.
     """
+
+    STATE = ("streams", "segments", "bounds", "finished", "watermark")
 
     def __init__(self, config: Config) -> None:
         self.width, self.lateness = config.ticks.width_s, config.ticks.lateness_s
