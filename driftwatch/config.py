@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from driftwatch.errors import ConfigError
 
@@ -104,6 +104,14 @@ class Margins(Section):
     novel_share: float = Field(0.10, ge=0, description="Share of requests unlike any that were learnt from.")
 
 
+class Maintenance(Section):
+    """Some time in which nobody is to be paged; what lasts longer is told then."""
+
+    start: AwareDatetime = Field(description="When it begins, with an offset.")
+    end: AwareDatetime = Field(description="When it ends, with an offset.")
+    where: dict[str, str] = Field({}, description="Labels of the streams that it is for; empty: all.")
+
+
 class Incidents(Section):
     """How evidence becomes incidents."""
 
@@ -113,6 +121,7 @@ class Incidents(Section):
     )
     quiet_s: float = Field(120.0, gt=0, description="Back within the margin for this long means resolved, in seconds.")
     critical_change: float = Field(1.0, gt=0, description="A relative change this large is critical.")
+    maintenance: tuple[Maintenance, ...] = Field((), description="Windows of maintenance.")
 
 
 class Attribution(Section):

@@ -146,8 +146,8 @@ Piece = TypeVar("Piece", Observed, SegmentSums)
 def _joined(pieces: Collection[Piece]) -> Piece:
     """Pieces that follow one another as one; what is not by tick is that of the first."""
     first = next(iter(pieces))
-    names = [f.name for f in fields(first) if isinstance(getattr(first, f.name), np.ndarray)]
-    return replace(first, **{name: np.concatenate([getattr(p, name) for p in pieces]) for name in names})
+    columns: dict[str, Any] = {name: np.concatenate([getattr(p, name) for p in pieces]) for name in _arrays(first)}
+    return replace(first, **columns)
 
 
 def _join(pieces: deque[Piece], since: int) -> None:
@@ -160,6 +160,14 @@ def _join(pieces: deque[Piece], since: int) -> None:
 
 def _taken_up(whole: Piece, lengths: Sequence[int]) -> deque[Piece]:
     """Pieces of these lengths, from all of them end to end."""
-    names = [f.name for f in fields(whole) if isinstance(getattr(whole, f.name), np.ndarray)]
-    ends = np.cumsum([0, *lengths]).tolist()
-    return deque(replace(whole, **{n: getattr(whole, n)[a:b] for n in names}) for a, b in pairwise(ends))
+    names, ends = _arrays(whole), np.cumsum([0, *lengths]).tolist()
+
+    def piece(start: int, end: int) -> Piece:
+        columns: dict[str, Any] = {name: getattr(whole, name)[start:end] for name in names}
+        return replace(whole, **columns)
+
+    return deque(piece(start, end) for start, end in pairwise(ends))
+
+
+def _arrays(piece: Observed | SegmentSums) -> list[str]:
+    return [f.name for f in fields(piece) if isinstance(getattr(piece, f.name), np.ndarray)]

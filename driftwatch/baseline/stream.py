@@ -125,6 +125,11 @@ class StreamBaseline:
             self.senders[name] = Senders(self.sender)
             take(self.senders[name], known)
 
+    def pass_over(self, pause: int) -> None:
+        """Go on after so many ticks of which nothing is known."""
+        unknown = np.full(min(pause, LONG_SPAN), np.nan)
+        self.work = np.concatenate([self.work, unknown])[-(LONG_SPAN - 1) :]
+
     @property
     def progress(self) -> float:
         """How far the learning is, 0 to 1."""

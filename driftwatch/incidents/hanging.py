@@ -144,6 +144,10 @@ class Hanging:
         """The longest usual duration, in ticks."""
         return 0 if self.limit is None else (self.limit - _SLACK) // 2
 
+    def pass_over(self) -> None:
+        """Let go of requests in flight: whether they end will not be known."""
+        self.begun, self.overdue = np.zeros_like(self.begun), np.zeros_like(self.overdue)
+
     def learn(self) -> None:
         """Set the limit and the share from the healthy requests seen so far."""
         n = int(self.ages.sum())

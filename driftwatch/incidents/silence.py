@@ -135,6 +135,12 @@ class Silence:
         self.runs, self.lengths = np.append(self.runs, x)[-_KEPT:], np.append(self.lengths, length)[-_KEPT:]
         self.run_at = np.append(self.run_at, place)[-_KEPT:]
 
+    def pass_over(self, tick: int) -> None:
+        """Go on at a later tick: nobody listened until then, so that the silence says nothing."""
+        if self.last is not None and self.lost is None:
+            self.last += max(tick - self.next, 0)
+            self.next = tick
+
     def learn(self) -> None:
         """Set the bound from the healthy silences seen so far."""
         self.ready = self.watched >= 2 * WINDOWS[0]

@@ -121,6 +121,10 @@ class Staleness:
         np.maximum.at(self.longest, unit[counted], gap[counted])
         np.maximum.at(self.last, unit, tick)
 
+    def pass_over(self, pause: int) -> None:
+        """Nobody listened for so many ticks: no sample was due meanwhile."""
+        self.last = np.where(self.samples > 0, self.last + pause, self.last)
+
     def _grow(self) -> None:
         more = len(self.units) - len(self.first)
         if more:

@@ -197,9 +197,36 @@ class Telemetry:
             if all(gone.ended is not None for gone in outage.gone) and last - outage.opened >= quiet:
                 outage.resolved, outage.status = last, "resolved"
                 yield outage, last
+        self._hear_again(quiet)
         for silence, hanging in zip(self.silences.values(), self.hanging.values(), strict=True):
             silence.learn()
             hanging.learn()
+
+    def _hear_again(self, quiet: int) -> None:
+        """Watch again what came back after its loss was accepted."""
+        told = {(g.what, g.source) for o in self.outages if o.resolved is None for g in o.gone if g.ended is None}
+        for title, silence in self.silences.items():
+            if silence.lost is not None and ("traffic", title) not in told:
+                back = silence.back(quiet)
+                if back is not None:
+                    silence.resume(back)
+            hanging = self.hanging[title]
+            if ("requests", title) not in told and hanging.back() is not None:
+                hanging.resume()
+
+    def accept(self, outage: Outage, tick: int) -> None:
+        """What is lost is not expected any more; when it comes back it is watched again."""
+        for gone in outage.gone:
+            if gone.ended is None:
+                gone.evidence, gone.ended = self.evidence(gone, tick), tick
+
+    def pass_over(self, tick: int, pause: int) -> None:
+        """Go on at a later tick: nobody listened for so many ticks."""
+        for silence in self.silences.values():
+            silence.pass_over(tick)
+        for hanging in self.hanging.values():
+            hanging.pass_over()
+        self.staleness.pass_over(pause)
 
     def _look(self, gone: Gone, returned: list[tuple[str, str]], last: int, quiet: int) -> None:
         if gone.what == "series":

@@ -67,6 +67,13 @@ class TickBuilder:
             self.clock.advance(at)
             self.waiting.append(batch)
 
+    def pass_over(self, last: int) -> None:
+        """Let go of what waits, and of requests in flight: ticks until this one are not judged."""
+        self.waiting, self.closed = [], last
+        self._in_flight = self._in_flight[:0]
+        self._begun = self._whose = self._begun[:0]
+        self.told((last + 1) * self.width)
+
     @property
     def watermark(self) -> float:
         """The newest event time; -inf before the first event."""
