@@ -170,6 +170,9 @@ class Monitoring(Section):
         le=1,
         description="Of a core, what judging may take on average: with many streams it looks less often.",
     )
+    traffic: Literal["requests", "histograms"] = Field(
+        "requests", description="What tells of latency: request by request, or the histograms of a metrics page."
+    )
     folder: str = Field("", description="Where checkpoints and alerts to be sent are kept; empty: in memory only.")
     checkpoint_s: float = Field(60.0, gt=0, description="At most so much is lost in a crash, in seconds.")
 
@@ -237,7 +240,15 @@ class Config(Section):
 
     def digest(self) -> str:
         """A short hash that changes with any setting that bears on what is found."""
-        return hashlib.sha256(self.model_dump_json(exclude={"monitor"}).encode()).hexdigest()[:16]
+        return _hash(self.model_dump_json(exclude={"monitor"}))
+
+    def shape(self) -> str:
+        """A short hash that changes with any setting that what is known of a stream depends on."""
+        return _hash(self.model_dump_json(include={"ticks", "streams", "learning", "budget", "margins"}))
+
+
+def _hash(settings: str) -> str:
+    return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
 def _complaint(location: tuple[int | str, ...], message: str, kind: str) -> str:
