@@ -30,6 +30,8 @@ def take_engine_state(engine: Engine, state: Mapping[str, Any]) -> None:
     StateError
         If something is missing.
     """
+    if state.get("from_requests", engine.from_requests) != engine.from_requests:
+        raise StateError("the saved state was made of requests, and this is to watch histograms, or the reverse")
     try:
         for name in _PLAIN:
             setattr(engine, name, state[name])

@@ -17,6 +17,7 @@ from driftwatch.incidents import Incident
 from driftwatch.monitor import checkpoint
 from driftwatch.monitor.background import Background
 from driftwatch.monitor.clock import GivenClock, SteadyClock
+from driftwatch.monitor.exposition import exposition
 from driftwatch.monitor.local import Local
 from driftwatch.monitor.post import Sinks
 from driftwatch.monitor.stats import Stats
@@ -263,6 +264,10 @@ class Monitor:
     def stats(self) -> Stats:
         """How the monitor is doing; of what takes long to find out, as of the newest tick."""
         return self._work.stats()
+
+    def metrics_text(self) -> str:
+        """The same as a Prometheus page, with the incidents that are open (`driftwatch.monitor.CONTENT_TYPE`)."""
+        return exposition(self.stats(), self.incidents(), self._work.sinks())
 
     def flush(self) -> None:
         """Take in all that waits and judge every tick that is final, before it returns."""

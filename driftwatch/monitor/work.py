@@ -238,6 +238,14 @@ class Work:
         if self.faults[what] == 1:
             _LOG.error("driftwatch: %s failed; stats() counts it from now on", what, exc_info=error)
 
+    def sinks(self) -> Mapping[str, Any]:
+        """How each destination does."""
+        try:
+            return self.post.stats()
+        except Exception as error:  # its file may be gone
+            self.fault("outbox", error)
+            return {}
+
     def stats(self) -> Stats:
         """How it is doing."""
         known, now = self.known, self.clock.now()
