@@ -56,9 +56,9 @@ class Local:
         """``acknowledge`` or ``accept`` an incident."""
         return self._noted([_SAY[what](self.engine, id)])[0]
 
-    def pass_over(self, until: float) -> float:
+    def pass_over(self, until: float) -> None:
         """Go on at a later time."""
-        return pass_over(self.engine, until)
+        pass_over(self.engine, until)
 
     def _noted(self, transitions: list[Incident]) -> list[Incident]:
         for incident in transitions:

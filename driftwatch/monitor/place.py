@@ -75,8 +75,8 @@ class Place(Protocol):
         """
         ...
 
-    def pass_over(self, until: float) -> float:
-        """Go on at a later time: nobody listened until then. Returns how many seconds that is."""
+    def pass_over(self, until: float) -> None:
+        """Go on at a later time: nobody listened until then."""
         ...
 
     def keep(self) -> dict[str, Any]:

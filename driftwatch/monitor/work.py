@@ -127,10 +127,12 @@ class Work:
         self.place.take(state["place"])
         self.offsets = state["offsets"]
         self.post.waiting.extend(Incident.model_validate(one) for one in state["waiting"])
-        self.clock.not_before(state["now"] if state["now"] is not None else -math.inf)
-        now = self.clock.now()
-        if not self.offsets and math.isfinite(now):
-            self.unwatched_s = self.place.pass_over(now)
+        before, now = state["now"], self.clock.now()
+        if before is not None and math.isfinite(now):
+            self.clock.not_before(before)
+            if not self.offsets:
+                self.unwatched_s = max(now - before, 0.0)
+                self.place.pass_over(self.clock.now())
         self._publish()
 
     def _begin_anew(self) -> None:
