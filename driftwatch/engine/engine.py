@@ -306,15 +306,17 @@ class Engine:
 
     def record(self, life: Life, tick: int) -> Incident:
         """An incident as it is known at a tick: one transition of it."""
-        return record(life, self._scene(), self.checks, self._again, tick)
+        return record(life, self._scene(tick), self.checks, self._again, tick)
 
     def lost(self, outage: Outage, tick: int) -> Incident:
         """The same for what is not heard of any more."""
-        return lost(outage, self.telemetry, self._scene(), self.checks, tick)
+        return lost(outage, self.telemetry, self._scene(tick), self.checks, tick)
 
-    def _scene(self) -> Scene:
+    def _scene(self, tick: int) -> Scene:
         labels = {w.title: self.builder.streams.where(number) for number, w in self.watches.items()}
-        return Scene(self.config, self.histories, labels, self.builder.segments, own(self.series), self.markers)
+        return Scene(
+            self.config, self.histories, labels, self.builder.segments, own(self.series.until(tick)), self.markers
+        )
 
     def _again(self, alarm: Alarm, tick: int) -> Alarm:
         return self._by_title(alarm.stream).again(alarm, tick)
