@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 import driftwatch as dw
 from driftwatch._settings import default_toml
+from driftwatch.collector.command import collect
 from driftwatch.demo import recording
 from driftwatch.demo.show import watch
 from driftwatch.errors import DriftwatchError, InputError
@@ -255,6 +256,9 @@ def config() -> int:
     """Print the default configuration, every key with its meaning."""
     click.echo(default_toml(), nl=False)
     return 0
+
+
+app.add_command(collect)
 
 
 def stored_incidents(path: Path) -> list[Incident]:

@@ -9,9 +9,9 @@ import numpy as np
 from driftwatch.baseline.features import LONG_SPAN, Workload
 from driftwatch.baseline.load import WITH_LOAD
 from driftwatch.baseline.workload import Measured
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.robust import sums
-from driftwatch.state import saved
 
 
 def expected_rise(share: float, load: Floats, longer: Floats) -> Floats:
