@@ -57,7 +57,7 @@ class Local:
         """Judge what is left."""
         return self._noted(self.engine.finish())
 
-    def leave(self) -> None:
+    def leave(self, timeout: float) -> None:
         """All that is known is in the checkpoint."""
 
     def say(self, what: str, id: str) -> Incident:
