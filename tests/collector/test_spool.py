@@ -99,8 +99,11 @@ def test_what_killed_workers_had_spooled_is_sent_by_the_next(tmp_path):
         process.join()
     spooled = len(list(tmp_path.glob("spool/*/*.parcel")))
     assert spooled > 10
-    with Collector(f"http://127.0.0.1:{port}", TOKEN, clock="events") as collector:
-        with dw.Monitor({"monitor": {"folder": str(tmp_path)}}, collector=collector.address, token=TOKEN) as heir:
+    clock = Clock()
+    clock.now = START + 400.0
+    with Collector(f"http://127.0.0.1:{port}", TOKEN, clock=clock) as collector:
+        config = {"monitor": {"folder": str(tmp_path), "collector": collector.address}}
+        with dw.Monitor(config, clock=clock, token=TOKEN) as heir:
             heir.marker("restart")
             heir.close()
             assert heir.stats().collector.delivered > spooled
