@@ -20,6 +20,7 @@ TOP_LEVEL = {
     *("driftwatch", "tests", "benchmarks", "examples", "docs"),
 }
 HEAVY = {
+    *("fastapi", "httpx2", "litellm", "openai", "opentelemetry", "prometheus_client", "pynvml", "starlette", "vllm"),
     *("altair", "click", "jinja2", "pandas", "polars", "pyarrow", "rich", "river", "scipy"),
     *("sentence_transformers", "torch", "vl_convert", "yaml", "zstandard"),
 }

@@ -1,0 +1,211 @@
+"""ASGI middleware: what users of an OpenAI-compatible server feel, measured where the bytes leave.
+
+Pure ASGI: it passes on every message as it is and when it comes, and looks at it afterwards.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+from driftwatch.integrations.guest import Receiver, failed, quietly
+from driftwatch.integrations.wire import Answer, EventStream, model_of, prompt_of
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+PATHS: tuple[str, ...] = ("/chat/completions", "/completions", "/responses")
+"""What the paths of watched requests end with."""
+
+_count = itertools.count(1)
+_run = f"{time.time_ns():x}"
+
+MOST_BODY = 1 << 22
+"""Bytes of a body that are held to be read at its end; of a longer one only times and status are told."""
+
+
+class Middleware:
+    """Tells a monitor of every request to the watched paths.
+
+    Parameters
+    ----------
+    app
+        The application that it stands before.
+    monitor
+        Who is told.
+    paths
+        What the paths of watched requests end with; others pass untouched.
+    tenant_header
+        The request header that says which tenant asked, if any. Only for groups, never for persons.
+    labels
+        Labels of every request, such as ``{"replica": "a"}``.
+    text
+        Hand the text of prompts and answers to the monitor, which makes features of it and lets it go.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> monitor = SimpleNamespace(request=print, started=print)
+    >>> async def app(scope, receive, send):
+    ...     await send({"type": "http.response.start", "status": 200})
+    >>> guarded = Middleware(app, monitor, labels={"replica": "a"})
+    """
+
+    def __init__(
+        self,
+        app: App,
+        monitor: Receiver,
+        *,
+        paths: tuple[str, ...] = PATHS,
+        tenant_header: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        text: bool = False,
+    ) -> None:
+        self.app, self.monitor, self.paths, self.text = app, monitor, tuple(paths), text
+        self.tenant_header = tenant_header.lower().encode() if tenant_header else None
+        self.labels = dict(labels or {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        watched = scope["type"] == "http" and scope["method"] == "POST" and scope["path"].endswith(self.paths)
+        if not watched:
+            await self.app(scope, receive, send)
+            return
+        exchange = Exchange(self, scope)
+
+        async def received() -> Message:
+            message = await receive()
+            exchange.heard(message)
+            return message
+
+        async def sent(message: Message) -> None:
+            at = time.perf_counter()
+            await send(message)  # first: nothing that is looked at below may hold it up
+            try:
+                exchange.said(message, at)
+            except Exception:
+                failed("driftwatch.integrations.asgi.Exchange.said")
+
+        try:
+            await self.app(scope, received, sent)
+        except BaseException as error:
+            exchange.broke(error)
+            raise
+        finally:
+            exchange.over()
+
+    @quietly
+    def tenant_of(self, scope: Scope) -> str | None:
+        """Which tenant asked, as the header says."""
+        if self.tenant_header is None:
+            return None
+        found = (value for name, value in scope["headers"] if name == self.tenant_header)
+        return next((value.decode("latin-1")[:200] for value in found), None)
+
+
+class Exchange:
+    """One request and its answer, as they pass by."""
+
+    __slots__ = (
+        *("answer", "asked", "at", "began", "body", "ended", "error", "events"),
+        *("host", "model", "name", "route", "size", "status", "tenant"),
+    )
+
+    def __init__(self, host: Middleware, scope: Scope) -> None:
+        self.began, self.at = time.perf_counter(), time.time()
+        self.host, self.route = host, scope["path"]
+        self.answer = Answer(host.text)
+        self.asked: list[bytes] = []
+        self.body: list[bytes] = []
+        self.events: EventStream | None = None
+        self.size = 0
+        self.status, self.ended = 0, False
+        self.model: str | None = None
+        self.error: str | None = None
+        self.tenant = host.tenant_of(scope)
+        # not the client's x-request-id: one that is sent again when a request is retried would pass for a duplicate
+        self.name = f"{_run}-{os.getpid():x}-{next(_count):x}"
+
+    @quietly
+    def heard(self, message: Message) -> None:
+        """Take a message of the client."""
+        if message["type"] != "http.request" or self.model is not None:
+            return
+        self.asked.append(message.get("body", b""))
+        if message.get("more_body", False):
+            return
+        body = self.asked[0] if len(self.asked) == 1 else b"".join(self.asked)
+        self.asked = [body] if self.host.text else []
+        self.model = model_of(body)
+        self.host.monitor.started(**self._known(), at=self.at)
+
+    def said(self, message: Message, at: float) -> None:
+        """Take a message of the application, which came at this time of the performance counter."""
+        if message["type"] == "http.response.body":
+            piece = message.get("body", b"")
+            self.ended = not message.get("more_body", False)
+            if self.events is not None:
+                for data in self.events.feed(piece):
+                    self.answer.event(data, at)
+            elif piece and self.size <= MOST_BODY:
+                self.size += len(piece)
+                self.body.append(piece)
+        elif message["type"] == "http.response.start":
+            self.status = message["status"]
+            self._kind(message.get("headers", ()))
+
+    def _kind(self, headers: Any) -> None:
+        for name, value in headers:
+            name = name.lower()
+            if name == b"content-type" and value.startswith(b"text/event-stream"):
+                self.events = EventStream()
+            elif name == b"content-encoding" and value != b"identity":
+                self.size = MOST_BODY + 1  # not for us to unpack: only the times are told
+
+    def broke(self, error: BaseException) -> None:
+        """The application raised."""
+        self.error = type(error).__name__
+
+    @quietly
+    def over(self) -> None:
+        """The exchange has ended, one way or another."""
+        latency = time.perf_counter() - self.began
+        if self.events is None and self.size <= MOST_BODY:
+            self.answer.whole(b"".join(self.body))
+        found = self.answer.measured()
+        if self.answer.first_at is not None:
+            found["ttft"] = self.answer.first_at - self.began
+        if 400 <= self.status < 500:
+            found.pop("error", None)  # the client's mistake is no failure of the service
+        found |= self._outcome()
+        found["labels"] = self.host.labels | found.get("labels", {})
+        self.host.monitor.request(
+            **self._known(), **found, started_at=self.at, completed_at=self.at + latency, latency=latency
+        )
+
+    def _known(self) -> dict[str, Any]:
+        """What is the same at the start and at the end."""
+        known = {
+            "request_id": self.name,
+            "model": self.model or self.answer.model,
+            "route": self.route,
+            "tenant": self.tenant,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+    def _outcome(self) -> dict[str, Any]:
+        """Status, how it broke, and the prompt where it is wanted."""
+        outcome: dict[str, Any] = {"status": self.status or 500}
+        if not self.ended and self.error in (None, "CancelledError", "ClientDisconnect"):
+            outcome |= {"finish_reason": "abort", "status": self.status or 499}
+        elif self.error is not None:
+            outcome["error"] = self.error
+        if self.asked and (prompt := prompt_of(self.asked[0])):
+            outcome["prompt"] = prompt
+        return outcome

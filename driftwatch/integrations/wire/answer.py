@@ -1,0 +1,228 @@
+"""What an answer says about itself: model, tokens, when the first came, why it ended.
+
+Understands the bodies and the stream events of the OpenAI API: chat completions, completions and responses, of any server
+that speaks them. Every field may be missing or of another type than it should be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic_core import from_json
+
+from driftwatch.integrations.wire.asked import texts_of
+
+_CONTENT = re.compile(rb'"(?:content|text|reasoning|reasoning_content)":"(?!")')
+_TEXTS = ("content", "reasoning_content", "reasoning", "text", "refusal", "tool_calls", "function_call")
+_MOST_TEXT = 1 << 18  # characters of an answer that are kept
+_MOST_TOKENS = 10**9
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer, filled event by event or at once.
+
+    Parameters
+    ----------
+    keep_text
+        Keep what was answered, too.
+
+    Attributes
+    ----------
+    id, model, finish_reason, error
+        As the answer says.
+    prompt_tokens, output_tokens, cached_tokens
+        From its ``usage``, where it has one.
+    chunks
+        Stream events that held text: how many tokens there were, about, where there is no ``usage``.
+    first_at, last_at
+        When the first and the last of those came, in the caller's seconds.
+
+    Examples
+    --------
+    >>> answer = Answer()
+    >>> answer.event(b'{"model":"m","choices":[{"delta":{"content":"Hi"},"finish_reason":null}]}', 1.0)
+    >>> answer.event(b'{"choices":[{"delta":{},"finish_reason":"stop"}]}', 1.5)
+    >>> answer.event(b"[DONE]", 1.5)
+    >>> answer.model, answer.finish_reason, answer.chunks, answer.first_at
+    ('m', 'stop', 1, 1.0)
+    """
+
+    keep_text: bool = False
+    id: str | None = None
+    model: str | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    chunks: int = 0
+    first_at: float | None = None
+    last_at: float | None = None
+    _texts: list[str] = field(default_factory=list)
+    _length: int = 0
+
+    def event(self, data: bytes, at: float) -> None:
+        """Take the data of one stream event, which came at this time."""
+        if self.first_at is not None and not self.keep_text and _is_plain(data):
+            self.chunks += 1
+            self.last_at = at
+            return
+        said = _parsed(data)
+        if said is not None:
+            self.part(said, at)
+
+    def part(self, said: Any, at: float) -> None:
+        """Take one stream event as a dict or an object."""
+        texts = [*_new_texts(said)]
+        if texts:
+            self.chunks += 1
+            self.last_at = at
+            if self.first_at is None:
+                self.first_at = at
+            self._keep(texts)
+        self._facts(said)
+
+    def whole(self, said: Any) -> None:
+        """Take an answer that came at once, as bytes, a dict or an object."""
+        said = _parsed(said) if isinstance(said, bytes) else said
+        if said is not None:
+            self._facts(said)
+            if self.keep_text:
+                self._keep(_whole_texts(said))
+
+    @property
+    def text(self) -> str | None:
+        """What was answered; None where it is not kept or there is nothing."""
+        return "".join(self._texts) or None
+
+    def measured(self) -> dict[str, Any]:
+        """What was found, under the names of `driftwatch.Monitor.request`.
+
+        ``output_tokens`` is the usage's, or else the number of chunks, and then the label ``tokens_by`` says so.
+        """
+        counted = self.output_tokens is None and self.chunks > 0
+        fields = {
+            "prompt_tokens": self.prompt_tokens,
+            "output_tokens": self.chunks if counted else self.output_tokens,
+            "cached_tokens": self.cached_tokens,
+            "itl_mean": self._gap(),
+            "finish_reason": self.finish_reason,
+            "error": self.error,
+            "response": self.text,
+            "labels": {"tokens_by": "chunks"} if counted else None,
+        }
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def _gap(self) -> float | None:
+        """Mean time between two tokens, in seconds."""
+        tokens = self.output_tokens or self.chunks
+        if self.first_at is None or self.last_at is None or self.chunks < 2 or tokens < 2:
+            return None
+        return (self.last_at - self.first_at) / (tokens - 1)
+
+    def _keep(self, texts: Iterable[str]) -> None:
+        for text in texts if self.keep_text else ():
+            if self._length < _MOST_TEXT:
+                self._texts.append(text[: _MOST_TEXT - self._length])
+                self._length += len(text)
+
+    def _facts(self, said: Any) -> None:
+        said = _get(said, "response") or said  # the last event of the responses API wraps the whole
+        self.id = self.id or _word(_get(said, "id"))
+        self.model = self.model or _word(_get(said, "model"))
+        for choice in _some(_get(said, "choices")):
+            self.finish_reason = _word(_get(choice, "finish_reason")) or self.finish_reason
+        self.finish_reason = _status(said) or self.finish_reason
+        if (error := _get(said, "error")) and not isinstance(error, bool):
+            self.error = _word(_get(error, "type")) or _word(_get(error, "code")) or "error"
+        if usage := _get(said, "usage"):
+            self._usage(usage)
+
+    def _usage(self, usage: Any) -> None:
+        prompt, output = (
+            _either(usage, "prompt_tokens", "input_tokens"),
+            _either(usage, "completion_tokens", "output_tokens"),
+        )
+        details = _get(usage, "prompt_tokens_details") or _get(usage, "input_tokens_details")
+        cached = _tokens(_get(details, "cached_tokens"))
+        self.prompt_tokens = self.prompt_tokens if prompt is None else prompt
+        self.output_tokens = self.output_tokens if output is None else output
+        self.cached_tokens = self.cached_tokens if cached is None else cached
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether a chunk holds text and ends nothing: then there is nothing else to learn from it.
+
+    A quote inside a JSON string has a backslash before it, so none of these can be part of what the model said.
+    """
+    return b'"finish_reason":null' in data and _CONTENT.search(data) is not None and b'"finish_reason":"' not in data
+
+
+def _parsed(data: bytes) -> Any:
+    if not data.startswith(b"{"):
+        return None
+    try:
+        return from_json(data)
+    except ValueError:
+        return None
+
+
+def _new_texts(said: Any) -> Iterable[str]:
+    """Text that one stream event adds."""
+    for choice in _some(_get(said, "choices")):
+        delta = _get(choice, "delta") or choice
+        for name in _TEXTS:
+            value = _get(delta, name)
+            if isinstance(value, str) and value:
+                yield value
+            elif value and not isinstance(value, str):  # a tool call: it counts, and is no text
+                yield ""
+    kind = _get(said, "type")
+    if isinstance(kind, str) and kind.startswith("response.") and kind.endswith(".delta"):
+        delta = _get(said, "delta")
+        yield delta if isinstance(delta, str) else ""
+
+
+def _whole_texts(said: Any) -> Iterable[str]:
+    for choice in _some(_get(said, "choices")):
+        message = _get(choice, "message") or choice
+        yield from texts_of([_get(message, "content"), _get(message, "text")])
+    for item in _some(_get(said, "output")):
+        for part in _some(_get(item, "content")):
+            yield from texts_of(_get(part, "text"))
+
+
+def _status(said: Any) -> str | None:
+    """Why an answer of the responses API ended."""
+    status = _get(said, "status")
+    if status == "incomplete":
+        return _word(_get(_get(said, "incomplete_details"), "reason")) or "length"
+    return (
+        {"completed": "stop", "failed": "error", "cancelled": "abort"}.get(status) if isinstance(status, str) else None
+    )
+
+
+def _get(said: Any, name: str) -> Any:
+    """A field of a dict or of an object; None where there is none."""
+    return said.get(name) if isinstance(said, dict) else getattr(said, name, None)
+
+
+def _some(values: Any) -> Iterable[Any]:
+    return values if isinstance(values, list | tuple) else ()
+
+
+def _word(value: Any) -> str | None:
+    return value[:200] if isinstance(value, str) and value else None
+
+
+def _either(usage: Any, *names: str) -> int | None:
+    return next((n for name in names if (n := _tokens(_get(usage, name))) is not None), None)
+
+
+def _tokens(value: Any) -> int | None:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= _MOST_TOKENS else None
