@@ -5,14 +5,13 @@ Pure ASGI: it passes on every message as it is and when it comes, and looks at i
 
 from __future__ import annotations
 
-import itertools
-import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 
+from driftwatch.integrations.call import Call
 from driftwatch.integrations.guest import Receiver, failed, quietly
-from driftwatch.integrations.wire import Answer, EventStream, model_of, prompt_of
+from driftwatch.integrations.wire import EventStream, model_of, prompt_of
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -22,9 +21,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 PATHS: tuple[str, ...] = ("/chat/completions", "/completions", "/responses")
 """What the paths of watched requests end with."""
-
-_count = itertools.count(1)
-_run = f"{time.time_ns():x}"
 
 MOST_BODY = 1 << 22
 """Bytes of a body that are held to be read at its end; of a longer one only times and status are told."""
@@ -112,38 +108,31 @@ class Middleware:
 class Exchange:
     """One request and its answer, as they pass by."""
 
-    __slots__ = (
-        *("answer", "asked", "at", "began", "body", "ended", "error", "events"),
-        *("host", "model", "name", "route", "size", "status", "tenant"),
-    )
+    __slots__ = ("asked", "body", "call", "ended", "error", "events", "size", "status", "text")
 
     def __init__(self, host: Middleware, scope: Scope) -> None:
-        self.began, self.at = time.perf_counter(), time.time()
-        self.host, self.route = host, scope["path"]
-        self.answer = Answer(host.text)
+        self.text = host.text
+        known = {"route": scope["path"], "tenant": host.tenant_of(scope), "labels": host.labels}
+        self.call = Call(host.monitor, text=host.text, **known)
         self.asked: list[bytes] = []
         self.body: list[bytes] = []
         self.events: EventStream | None = None
-        self.size = 0
-        self.status, self.ended = 0, False
-        self.model: str | None = None
+        self.size = self.status = 0
+        self.ended = False
         self.error: str | None = None
-        self.tenant = host.tenant_of(scope)
-        # not the client's x-request-id: one that is sent again when a request is retried would pass for a duplicate
-        self.name = f"{_run}-{os.getpid():x}-{next(_count):x}"
 
     @quietly
     def heard(self, message: Message) -> None:
         """Take a message of the client."""
-        if message["type"] != "http.request" or self.model is not None:
+        if message["type"] != "http.request" or "model" in self.call.known:
             return
         self.asked.append(message.get("body", b""))
         if message.get("more_body", False):
             return
         body = self.asked[0] if len(self.asked) == 1 else b"".join(self.asked)
-        self.asked = [body] if self.host.text else []
-        self.model = model_of(body)
-        self.host.monitor.started(**self._known(), at=self.at)
+        self.asked = [body] if self.text else []
+        self.call.known["model"] = model_of(body)
+        self.call.start()
 
     def said(self, message: Message, at: float) -> None:
         """Take a message of the application, which came at this time of the performance counter."""
@@ -152,7 +141,7 @@ class Exchange:
             self.ended = not message.get("more_body", False)
             if self.events is not None:
                 for data in self.events.feed(piece):
-                    self.answer.event(data, at)
+                    self.call.answer.event(data, at)
             elif piece and self.size <= MOST_BODY:
                 self.size += len(piece)
                 self.body.append(piece)
@@ -175,37 +164,17 @@ class Exchange:
     @quietly
     def over(self) -> None:
         """The exchange has ended, one way or another."""
-        latency = time.perf_counter() - self.began
         if self.events is None and self.size <= MOST_BODY:
-            self.answer.whole(b"".join(self.body))
-        found = self.answer.measured()
-        if self.answer.first_at is not None:
-            found["ttft"] = self.answer.first_at - self.began
-        if 400 <= self.status < 500:
-            found.pop("error", None)  # the client's mistake is no failure of the service
-        found |= self._outcome()
-        found["labels"] = self.host.labels | found.get("labels", {})
-        self.host.monitor.request(
-            **self._known(), **found, started_at=self.at, completed_at=self.at + latency, latency=latency
-        )
-
-    def _known(self) -> dict[str, Any]:
-        """What is the same at the start and at the end."""
-        known = {
-            "request_id": self.name,
-            "model": self.model or self.answer.model,
-            "route": self.route,
-            "tenant": self.tenant,
-        }
-        return {name: value for name, value in known.items() if value is not None}
+            self.call.answer.whole(b"".join(self.body))
+        self.call.end(**self._outcome())
 
     def _outcome(self) -> dict[str, Any]:
         """Status, how it broke, and the prompt where it is wanted."""
         outcome: dict[str, Any] = {"status": self.status or 500}
         if not self.ended and self.error in (None, "CancelledError", "ClientDisconnect"):
-            outcome |= {"finish_reason": "abort", "status": self.status or 499}
+            outcome = {"finish_reason": "abort", "status": self.status or 499}
         elif self.error is not None:
             outcome["error"] = self.error
-        if self.asked and (prompt := prompt_of(self.asked[0])):
-            outcome["prompt"] = prompt
+        if self.asked:
+            outcome["prompt"] = prompt_of(self.asked[0])
         return outcome

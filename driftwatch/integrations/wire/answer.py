@@ -1,7 +1,7 @@
 """What an answer says about itself: model, tokens, when the first came, why it ended.
 
-Understands the bodies and the stream events of the OpenAI API: chat completions, completions and responses, of any server
-that speaks them. Every field may be missing or of another type than it should be.
+Understands the bodies and the stream events of the OpenAI API: chat completions, completions and responses, of any
+server that speaks them. Every field may be missing or of another type than it should be.
 """
 
 from __future__ import annotations
@@ -79,12 +79,16 @@ class Answer:
         """Take one stream event as a dict or an object."""
         texts = [*_new_texts(said)]
         if texts:
-            self.chunks += 1
-            self.last_at = at
-            if self.first_at is None:
-                self.first_at = at
-            self._keep(texts)
+            self.said(texts, at)
         self._facts(said)
+
+    def said(self, texts: Iterable[str], at: float) -> None:
+        """Take new text, which came at this time."""
+        self.chunks += 1
+        self.last_at = at
+        if self.first_at is None:
+            self.first_at = at
+        self._keep(texts)
 
     def whole(self, said: Any) -> None:
         """Take an answer that came at once, as bytes, a dict or an object."""

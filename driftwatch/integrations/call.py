@@ -1,0 +1,84 @@
+"""One call of a model, from its start to its end, whoever watches it."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from typing import Any
+
+from driftwatch.integrations.guest import Receiver
+from driftwatch.integrations.wire import Answer
+
+_count = itertools.count(1)
+_run = f"{time.time_ns():x}"
+_SERVICES_FAULT = (408, 429)
+"""Of the statuses below 500, those that are no mistake of the client's."""
+
+
+class Call:
+    """Measures one call and tells a monitor of its start and its end.
+
+    Parameters
+    ----------
+    monitor
+        Who is told.
+    text
+        Keep what was answered.
+    known
+        What is known before it begins: ``model``, ``route``, ``tenant``, ``labels``.
+
+    Attributes
+    ----------
+    answer
+        What the answer says, filled by the caller.
+    began
+        Its start, in seconds of the performance counter.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> call = Call(SimpleNamespace(request=lambda **row: print(row["model"], row["status"])), model="m")
+    >>> call.end(status=200)
+    m 200
+    """
+
+    __slots__ = ("answer", "at", "began", "ended", "known", "monitor")
+
+    def __init__(self, monitor: Receiver, *, text: bool = False, **known: Any) -> None:
+        self.began, self.at = time.perf_counter(), time.time()
+        self.monitor, self.answer, self.known, self.ended = monitor, Answer(text), known, False
+        # not the client's own id: one that is sent again when a request is retried would pass for a duplicate
+        known["request_id"] = f"{_run}-{os.getpid():x}-{next(_count):x}"
+
+    def start(self) -> None:
+        """Tell that it is in flight."""
+        known = {name: value for name, value in self.known.items() if value is not None and name != "labels"}
+        self.monitor.started(**known, at=self.at)
+
+    def end(self, **outcome: Any) -> None:
+        """Tell how it went, once; ``outcome`` wins over what the answer says."""
+        if self.ended:
+            return
+        self.ended = True
+        latency = time.perf_counter() - self.began
+        row = self.known | self.answer.measured() | outcome
+        row["model"] = self.known.get("model") or self.answer.model
+        row["labels"] = (self.known.get("labels") or {}) | (row.get("labels") or {})
+        if self.answer.first_at is not None:
+            row["ttft"] = self.answer.first_at - self.began
+        row |= {"started_at": self.at, "completed_at": self.at + latency, "latency": latency}
+        if is_clients_fault(row.get("status")):
+            row.pop("error", None)
+        self.monitor.request(**{name: value for name, value in row.items() if value is not None})
+
+
+def is_clients_fault(status: Any) -> bool:
+    """Whether a status means that the service did nothing wrong.
+
+    Examples
+    --------
+    >>> is_clients_fault(400), is_clients_fault(429), is_clients_fault(500)
+    (True, False, False)
+    """
+    return isinstance(status, int) and 400 <= status < 500 and status not in _SERVICES_FAULT
