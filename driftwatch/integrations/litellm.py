@@ -87,7 +87,7 @@ def row_of(payload: Mapping[str, Any], *, text: bool = False) -> dict[str, Any]:
     began, ended, first = payload["startTime"], payload["endTime"], payload.get("completionStartTime")
     streamed = bool(payload.get("stream")) and isinstance(first, float) and began < first <= ended
     row = answer.measured() | {
-        "request_id": payload.get("id"),
+        "request_id": payload.get("litellm_call_id") or payload.get("id"),
         "model": payload.get("model_group") or payload.get("model"),
         "route": payload.get("call_type"),
         "tenant": next((metadata[name] for name in _TENANT if metadata.get(name)), None),

@@ -15,6 +15,7 @@ PYTHON = os.environ.get("DRIFTWATCH_LITELLM")
 PROGRAM = """
 import asyncio, json, sys, time
 import litellm
+import openai
 from litellm.caching.caching import Cache
 from litellm.integrations.custom_logger import CustomLogger
 from driftwatch.integrations.litellm import Callback
@@ -39,8 +40,7 @@ async def later():
     for what in ("raise", "refuse"):
         try:
             await litellm.acompletion(**asked(what))
-        except litellm.APIError as error: pass
-        except litellm.BadRequestError as error: pass
+        except openai.APIError: pass
     await asyncio.sleep(2)
 
 watch = Watch(Monitor(), text=True, labels={"a": "b"})
