@@ -148,6 +148,23 @@ class Health(Section):
     rules_files: tuple[str, ...] = Field((), description="Prometheus rule files; simple comparisons are read.")
 
 
+class Monitoring(Section):
+    """How a monitor lives in a serving process."""
+
+    queue: int = Field(
+        65_536, ge=1, description="Calls that wait for the background thread; more are shed, and counted."
+    )
+    pause_s: float = Field(0.25, gt=0, description="The background thread looks for work this often, in seconds.")
+    cpu_share: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="Of a core, what judging may take on average: with many streams it looks less often.",
+    )
+    folder: str = Field("", description="Where checkpoints and alerts to be sent are kept; empty: in memory only.")
+    checkpoint_s: float = Field(60.0, gt=0, description="At most so much is lost in a crash, in seconds.")
+
+
 class Config(Section):
     """All settings. Every key has a default: an empty file is a valid configuration.
 
@@ -168,6 +185,7 @@ class Config(Section):
     incidents: Incidents = Field(Incidents(), description="How evidence becomes incidents.")
     attribution: Attribution = Field(Attribution(), description="How causes are looked for.")
     health: Health = Field(Health(), description="The checks of your dashboards.")
+    monitor: Monitoring = Field(Monitoring(), description="How a monitor lives in a serving process.")
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any], *, source: str = "config") -> Config:
@@ -209,8 +227,8 @@ class Config(Section):
         return cls.parse(settings, source=str(path))
 
     def digest(self) -> str:
-        """A short hash that changes with any setting."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """A short hash that changes with any setting that bears on what is found."""
+        return hashlib.sha256(self.model_dump_json(exclude={"monitor"}).encode()).hexdigest()[:16]
 
 
 def _complaint(location: tuple[int | str, ...], message: str, kind: str) -> str:

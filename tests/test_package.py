@@ -90,7 +90,19 @@ def test_every_public_name_is_there():
 
 
 def test_what_is_public():
-    promised = {"scan", "fit", "Report", "Incident", "Finding", "Cause", "HealthCheck", "Segment", "Config", "Baseline"}
+    promised = {
+        "scan",
+        "fit",
+        "Monitor",
+        "Report",
+        "Incident",
+        "Finding",
+        "Cause",
+        "HealthCheck",
+        "Segment",
+        "Config",
+        "Baseline",
+    }
     errors = {"DriftwatchError", "InputError", "ConfigError", "StateError", "MissingExtra"}
     assert set(dw.__all__) == promised | errors | {"__version__"}
     assert dir(dw) == sorted(dw.__all__)
