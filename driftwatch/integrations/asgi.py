@@ -96,6 +96,10 @@ class Middleware:
         finally:
             exchange.over()
 
+    def tell(self, call: Call, row: dict[str, Any]) -> None:
+        """Tell the monitor of a request that has ended."""
+        self.monitor.request(**row)
+
     @quietly
     def tenant_of(self, scope: Scope) -> str | None:
         """Which tenant asked, as the header says."""
@@ -108,10 +112,10 @@ class Middleware:
 class Exchange:
     """One request and its answer, as they pass by."""
 
-    __slots__ = ("asked", "body", "call", "ended", "error", "events", "size", "status", "text")
+    __slots__ = ("asked", "body", "call", "ended", "error", "events", "host", "size", "status")
 
     def __init__(self, host: Middleware, scope: Scope) -> None:
-        self.text = host.text
+        self.host = host
         known = {"route": scope["path"], "tenant": host.tenant_of(scope), "labels": host.labels}
         self.call = Call(host.monitor, text=host.text, **known)
         self.asked: list[bytes] = []
@@ -130,7 +134,7 @@ class Exchange:
         if message.get("more_body", False):
             return
         body = self.asked[0] if len(self.asked) == 1 else b"".join(self.asked)
-        self.asked = [body] if self.text else []
+        self.asked = [body] if self.host.text else []
         self.call.known["model"] = model_of(body)
         self.call.start()
 
@@ -166,7 +170,7 @@ class Exchange:
         """The exchange has ended, one way or another."""
         if self.events is None and self.size <= MOST_BODY:
             self.call.answer.whole(b"".join(self.body))
-        self.call.end(**self._outcome())
+        self.host.tell(self.call, self.call.row(**self._outcome()))
 
     def _outcome(self) -> dict[str, Any]:
         """Status, how it broke, and the prompt where it is wanted."""

@@ -58,8 +58,11 @@ class Call:
 
     def end(self, **outcome: Any) -> None:
         """Tell how it went, once; ``outcome`` wins over what the answer says."""
-        if self.ended:
-            return
+        if not self.ended:
+            self.monitor.request(**self.row(**outcome))
+
+    def row(self, **outcome: Any) -> dict[str, Any]:
+        """How it went, as the fields of `driftwatch.Monitor.request`: it has ended now."""
         self.ended = True
         latency = time.perf_counter() - self.began
         row = self.known | self.answer.measured() | outcome
@@ -70,7 +73,7 @@ class Call:
         row |= {"started_at": self.at, "completed_at": self.at + latency, "latency": latency}
         if is_clients_fault(row.get("status")):
             row.pop("error", None)
-        self.monitor.request(**{name: value for name, value in row.items() if value is not None})
+        return {name: value for name, value in row.items() if value is not None}
 
 
 def is_clients_fault(status: Any) -> bool:

@@ -30,6 +30,19 @@ class Receiver(Protocol):
         """One sample of one series."""
 
 
+class Nobody:
+    """A receiver for where nothing is watched."""
+
+    def request(self, **fields: Any) -> None:
+        """Nothing."""
+
+    def started(self, **fields: Any) -> None:
+        """Nothing."""
+
+    def metric(self, name: str, value: float, *, labels: Mapping[str, str] | None = None, at: Any = None) -> None:
+        """Nothing."""
+
+
 def quietly(function: Callable[P, T]) -> Callable[P, T | None]:
     """Make a function count its failures instead of raising them; the first of each is logged.
 

@@ -1,0 +1,100 @@
+"""The service: sources into a monitor, and what it finds to whom it concerns."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, Self
+
+from driftwatch.incidents import Incident
+from driftwatch.live.poller import Poller
+from driftwatch.live.settings import Settings
+from driftwatch.live.source import Health
+from driftwatch.live.sources import sources_of
+from driftwatch.monitor import Monitor
+from driftwatch.readers.quarantine import Quarantine
+
+_LONGEST_REST_S = 1.0
+
+log = logging.getLogger("driftwatch")
+
+News = Callable[[Incident], None]
+"""Told of each transition of an incident."""
+
+
+class Watch:
+    """Reads the sources of its settings into a monitor, in threads of its own.
+
+    Parameters
+    ----------
+    settings
+        What to read and how to judge.
+    monitor
+        Who judges; by default one is made.
+    news
+        Called with each transition of an incident, from the watching thread.
+
+    Raises
+    ------
+    DriftwatchError
+        If a source cannot be used on this machine at all.
+
+    Examples
+    --------
+    >>> with Watch(Settings.parse({"host": {"every_s": 1.0}})) as watch:
+    ...     sorted(watch.health())
+    ['host']
+    """
+
+    def __init__(self, settings: Settings, monitor: Monitor | None = None, news: News | None = None) -> None:
+        self.settings, self.news = settings, news
+        self.quarantine = Quarantine()
+        sources = tuple(sources_of(settings, self.quarantine))
+        self.monitor = monitor or Monitor(settings.config)
+        self._poller = Poller(sources, self.monitor.feed)
+        self._told: dict[str, int] = {}
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self.run, name="driftwatch-watch", daemon=True)
+
+    def health(self) -> dict[str, Health]:
+        """How each source is doing."""
+        return self._poller.health()
+
+    def run(self) -> None:
+        """Watch until `stop` is called."""
+        while not self._stopping.is_set():
+            try:
+                rest = self._poller.turn()
+                self._tell()
+            except Exception:
+                log.exception("driftwatch: a turn of the watch failed")
+                rest = _LONGEST_REST_S
+            self._stopping.wait(min(rest, _LONGEST_REST_S))
+
+    def start(self) -> None:
+        """Watch in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the watch, and the monitor."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(_LONGEST_REST_S + 1.0)
+        self._poller.stop()
+        self.monitor.close()
+        self._tell()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *failure: Any) -> None:
+        self.stop()
+
+    def _tell(self) -> None:
+        known = self.monitor.incidents()
+        for incident in known:
+            if self.news is not None and self._told.get(incident.id, -1) < incident.seq:
+                self.news(incident)
+        self._told = {incident.id: incident.seq for incident in known}
