@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx2
 
-WORDS = "river stone window paper morning engine harbour copper garden signal thunder winter bridge candle".split()
+WORDS = ["river", "stone", "window", "paper", "morning", "engine", "harbour", "copper", "garden", "signal", "thunder", "winter", "bridge", "candle"]
 
 
 @dataclass(slots=True)
@@ -49,7 +49,9 @@ class Load:
         limits = httpx2.Limits(max_connections=None)
         async with httpx2.AsyncClient(timeout=300, limits=limits) as client, asyncio.TaskGroup() as group:
             for _ in range(self.hogs):
-                group.create_task(self._hog(client, random.Random(draw.random()), began, hogs_from, hogs_until, seconds))
+                group.create_task(
+                    self._hog(client, random.Random(draw.random()), began, hogs_from, hogs_until, seconds)
+                )
             while (waited := time.monotonic() - began) < seconds:
                 pause = draw.expovariate(self.rate)
                 await asyncio.sleep(min(pause, max(seconds - waited, 0.0)))

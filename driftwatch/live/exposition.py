@@ -37,7 +37,9 @@ class Sources:
             for source, health in sources.items():
                 family.add_metric([source], getattr(health, name))
             yield family
-        up = self._core.GaugeMetricFamily("driftwatch_source_up", "Whether the newest reading went well.", labels=["source"])
+        up = self._core.GaugeMetricFamily(
+            "driftwatch_source_up", "Whether the newest reading went well.", labels=["source"]
+        )
         for source, health in sources.items():
             up.add_metric([source], float(health.last_read_at is not None and not health.last_error))
         yield up

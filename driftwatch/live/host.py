@@ -80,8 +80,8 @@ def busy_share(before: Mapping[str, float], now: Mapping[str, float]) -> float |
 
     Examples
     --------
-    >>> busy_share({"user": 0.0, "idle": 0.0}, {"user": 30.0, "idle": 70.0})
-    0.3
+    >>> busy_share({"user": 0.0, "idle": 0.0}, {"user": 25.0, "idle": 75.0})
+    0.25
     """
     if before.keys() != now.keys():
         return None

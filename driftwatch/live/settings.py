@@ -91,6 +91,7 @@ class Settings(Section):
     engine: Engine = Field(Engine(), description="Inside an engine, such as vLLM.")
     serve: Serve | None = Field(None, description="Serve /metrics of driftwatch itself.")
     alerts: tuple[Alert, ...] = Field((), max_length=32, description="Whom to tell.")
+    outbox: str = Field("", description="The file that keeps alerts until they are delivered; empty: the default one.")
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], *, source: str = "watch") -> Self:

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from driftwatch.incidents import Incident
+from driftwatch.live.alerts import sinks_of
 from driftwatch.live.poller import Poller
 from driftwatch.live.settings import Settings
 from driftwatch.live.source import Health
 from driftwatch.live.sources import sources_of
 from driftwatch.monitor import Monitor
 from driftwatch.readers.quarantine import Quarantine
+from driftwatch.sinks import Outbox
 
 _LONGEST_REST_S = 1.0
 
@@ -52,6 +54,8 @@ class Watch:
         self.quarantine = Quarantine()
         sources = tuple(sources_of(settings, self.quarantine))
         self.monitor = monitor or Monitor(settings.config)
+        destinations = tuple(sinks_of(settings))
+        self._outbox = Outbox(settings.outbox or None, destinations) if destinations else None
         self._poller = Poller(sources, self.monitor.feed)
         self._told: dict[str, int] = {}
         self._stopping = threading.Event()
@@ -74,6 +78,8 @@ class Watch:
 
     def start(self) -> None:
         """Watch in a thread."""
+        if self._outbox is not None:
+            self._outbox.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -84,6 +90,8 @@ class Watch:
         self._poller.stop()
         self.monitor.close()
         self._tell()
+        if self._outbox is not None:
+            self._outbox.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -94,7 +102,10 @@ class Watch:
 
     def _tell(self) -> None:
         known = self.monitor.incidents()
-        for incident in known:
-            if self.news is not None and self._told.get(incident.id, -1) < incident.seq:
+        new = [incident for incident in known if self._told.get(incident.id, -1) < incident.seq]
+        if self._outbox is not None and new:
+            self._outbox.put(new)
+        if self.news is not None:
+            for incident in new:
                 self.news(incident)
         self._told = {incident.id: incident.seq for incident in known}
