@@ -12,7 +12,10 @@ from typing import Any
 
 import httpx2
 
-WORDS = ["river", "stone", "window", "paper", "morning", "engine", "harbour", "copper", "garden", "signal", "thunder", "winter", "bridge", "candle"]
+WORDS = (
+    *("river", "stone", "window", "paper", "morning", "engine", "harbour"),
+    *("copper", "garden", "signal", "thunder", "winter", "bridge", "candle"),
+)
 
 
 @dataclass(slots=True)
