@@ -18,6 +18,7 @@ from driftwatch.ticks.tick import HISTOGRAMS, OUTCOMES, Ticks, empty, grouped
 
 _LABELS = {"model_name": "model", "pod": "replica", "instance": "replica", "hostname": "replica"}
 _UNKNOWN = (UNKNOWN_CELL * CELLS + UNKNOWN_CELL) * CELLS + UNKNOWN_CELL
+_NONE = np.empty(0, np.int64)
 _REASONS = ("finished_reason", "finish_reason", "reason")
 
 Target = tuple[tuple[tuple[str, str], ...], str]
@@ -46,6 +47,15 @@ class _Counter:
         self.grown.append(np.rint(step[known]).astype(np.int64))
         self.last, self.at = float(value[-1]), float(at[-1])
 
+    def take(self, last: int | None) -> tuple[Ints, Ints]:
+        """Ticks up to ``last`` (None: all) and what it grew by in each; they are forgotten here."""
+        if not self.ticks:
+            return _NONE, _NONE
+        tick, grown = np.concatenate(self.ticks), np.concatenate(self.grown)
+        ripe = len(tick) if last is None else int(np.searchsorted(tick, last, side="right"))
+        self.ticks, self.grown = [tick[ripe:]], [grown[ripe:]]
+        return tick[:ripe], grown[:ripe]
+
 
 class HistogramTicks:
     """Collects cumulative ``_bucket`` samples and turns their growth into ticks.
@@ -67,6 +77,8 @@ class HistogramTicks:
         self.bounds: dict[Target, dict[float, _Counter]] = {}
         self.finished: dict[Target, dict[str, _Counter]] = {}
         self.watermark = -np.inf
+        self.closed: int | None = None
+        self.late = 0
 
     def add(self, metrics: Metrics) -> None:
         """Take samples; those of other series are left alone."""
@@ -101,24 +113,36 @@ class HistogramTicks:
             return None
         return int(np.floor((self.watermark - self.lateness) / self.width)) - 1
 
-    def close(self) -> Ticks:
-        """Everything collected so far, as ticks."""
+    def told(self, now: float) -> None:
+        """Time has passed: nothing that was measured before ``now`` is still to come, but for the lateness."""
+        self.watermark = max(self.watermark, now)
+
+    def close(self, last: int | None = None) -> Ticks:
+        """Hand out all ticks up to ``last``; by default everything collected so far.
+
+        What comes for a tick that was handed out already is left out, and counted in requests as ``late``.
+        """
         parts: list[tuple[Ints, int, int, Ints, Ints, Ints, Ints]] = []
         for (labels, signal), bounds in sorted(self.bounds.items()):
             stream, segment = self._numbers(labels)
-            for code, tick, grown in _differences(signal, bounds):
+            for code, tick, grown in _differences(signal, bounds, last):
                 parts.append(
                     (tick, stream, segment, code, grown, np.zeros_like(grown), np.zeros((len(tick), 3), np.int64))
                 )
         for (labels, _), reasons in sorted(self.finished.items()):
             stream, segment = self._numbers(labels)
             for reason, counter in sorted(reasons.items()):
-                if counter.ticks:
-                    tick, grown = np.concatenate(counter.ticks), np.concatenate(counter.grown)
+                tick, grown = counter.take(last)
+                if len(tick):
                     parts.append(
                         (tick, stream, segment, np.full(len(tick), -1), grown, grown, _outcomes(reason, grown))
                     )
-        return _ticks(parts)
+        found = _ticks(parts)
+        if self.closed is not None and len(found):
+            before, self.late = found, self.late + int(found.requests[found.tick <= self.closed].sum())
+            found = before.between(self.closed + 1, int(before.tick[-1]))
+        self.closed = last if self.closed is None or last is None else max(self.closed, last)
+        return found
 
     def _numbers(self, labels: tuple[tuple[str, str], ...]) -> tuple[int, int]:
         by_name = dict(labels)
@@ -140,7 +164,7 @@ def _labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(named.items()))
 
 
-def _differences(signal: str, bounds: Mapping[float, _Counter]) -> list[tuple[Ints, Ints, Ints]]:
+def _differences(signal: str, bounds: Mapping[float, _Counter], last: int | None) -> list[tuple[Ints, Ints, Ints]]:
     """For each bound: (code, tick, growth) of its own bucket, and the same growth taken from the next one."""
     ordered = sorted(bounds)
     offset = HISTOGRAMS.index(signal) * BUCKETS
@@ -148,10 +172,9 @@ def _differences(signal: str, bounds: Mapping[float, _Counter]) -> list[tuple[In
     codes = (bucket_of(np.array(middles)) + offset).tolist()
     found = []
     for k, bound in enumerate(ordered):
-        counter = bounds[bound]
-        if not counter.ticks:
+        tick, grown = bounds[bound].take(last)
+        if not len(tick):
             continue
-        tick, grown = np.concatenate(counter.ticks), np.concatenate(counter.grown)
         found.append((np.full(len(tick), codes[k]), tick, grown))
         if k + 1 < len(ordered):
             found.append((np.full(len(tick), codes[k + 1]), tick, -grown))

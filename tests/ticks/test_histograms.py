@@ -184,3 +184,31 @@ def test_a_bucket_without_a_bound_is_left_alone():
     metrics = scraped([0, 5, 10], [[], [0.2] * 4, [0.2] * 2])
     odd = tuple(replace(k, labels=tuple((n, "wide" if n == "le" else v) for n, v in k.labels)) for k in metrics.keys)
     assert not len(collected(replace(metrics, keys=odd)))
+
+
+@given(SEEN, st.lists(st.integers(0, 14), max_size=6), st.integers(1, 3))
+def test_handing_out_as_time_goes_on_gives_the_same_ticks(values, looks, every):
+    """What a monitor gets page by page is what a scan reads at once."""
+    metrics = scraped(np.arange(len(values)) * 5.0, values, every=every)
+    builder, found = HistogramTicks(Config()), []
+    for at in sorted(set(metrics.at.tolist())):
+        builder.add(take(metrics, np.flatnonzero(metrics.at == at)))
+        if at / 5.0 in looks:
+            found.append(builder.close(builder.final))
+    found.append(builder.close())
+    at_once = collected(metrics)
+    assert sum(int(ticks.count.sum()) for ticks in found) == at_once.count.sum()
+    assert np.concatenate([ticks.tick for ticks in found]).tolist() == at_once.tick.tolist()
+    merged = np.concatenate([ticks.duration("ttft")[2] for ticks in found])
+    assert merged.tolist() == at_once.duration("ttft")[2].tolist()
+    assert builder.late == 0
+
+
+def test_what_comes_for_a_tick_that_is_out_is_counted():
+    counts = Metrics(np.array([0.0, 5.0]), np.zeros(2, np.int32), np.array([0.0, 3.0]), (key(FINISHED, reason="stop"),))
+    builder = HistogramTicks(Config())
+    builder.told(100.0)
+    assert len(builder.close(builder.final)) == 0
+    builder.add(counts)
+    assert len(builder.close()) == 0
+    assert builder.late == 3
