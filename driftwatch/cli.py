@@ -24,6 +24,7 @@ from driftwatch.demo.show import watch
 from driftwatch.errors import DriftwatchError, InputError
 from driftwatch.explain import html
 from driftwatch.incidents.models import Format, Incident, Severity
+from driftwatch.live.command import watch as watch_live
 from driftwatch.price import delays
 from driftwatch.simulate import CONFOUNDERS, SHAPES
 from driftwatch.simulate import SEVERITIES as FELT
@@ -255,6 +256,9 @@ def config() -> int:
     """Print the default configuration, every key with its meaning."""
     click.echo(default_toml(), nl=False)
     return 0
+
+
+app.add_command(watch_live)
 
 
 def stored_incidents(path: Path) -> list[Incident]:

@@ -30,6 +30,10 @@ class Input(Section):
     fields: dict[str, str] = Field({}, description="Column names of your own: {their_name = 'our_name'}.")
     series: dict[str, str] = Field({}, description="Series names of your own: {their_name = 'our_name'}.")
     unknown: Literal["labels", "ignore"] = Field("labels", description="What to do with columns that are not known.")
+    requests: Literal["rows", "histograms"] = Field(
+        "rows",
+        description="What a monitor judges: requests one by one, or the latency histograms of the engines' metrics.",
+    )
     max_line_bytes: int = Field(4_194_304, gt=0, description="Longer lines are quarantined, in bytes.")
     max_quarantined_share: float = Field(
         0.5, gt=0, le=1, description="A source with a larger share of bad rows than this is refused."

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from driftwatch._optional import load
+from driftwatch.errors import ConfigError
+from driftwatch.live.settings import Serve
 from driftwatch.live.source import Health
 
 _COUNTERS = (
@@ -43,3 +46,31 @@ class Sources:
         for source, health in sources.items():
             up.add_metric([source], float(health.last_read_at is not None and not health.last_error))
         yield up
+
+
+@contextmanager
+def served(settings: Serve | None, collectors: Iterable[Any]) -> Iterator[int]:
+    """Serve the collectors' page while inside; gives the port (0 where nothing is to be served).
+
+    Raises
+    ------
+    ConfigError
+        If the port is taken.
+    """
+    if settings is None:
+        yield 0
+        return
+    client = load("prometheus_client", "prometheus")
+    registry = client.CollectorRegistry()
+    for collector in collectors:
+        registry.register(collector)
+    try:
+        server, thread = client.start_http_server(settings.port, settings.host, registry)
+    except OSError as error:
+        raise ConfigError(f"serve: {settings.host}:{settings.port} cannot be listened on ({error.strerror})") from None
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

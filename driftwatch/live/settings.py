@@ -93,6 +93,12 @@ class Settings(Section):
     alerts: tuple[Alert, ...] = Field((), max_length=32, description="Whom to tell.")
     outbox: str = Field("", description="The file that keeps alerts until they are delivered; empty: the default one.")
 
+    def judging(self) -> Config:
+        """How to judge: where there is no request log, by the engines' latency histograms."""
+        if self.logs:
+            return self.config
+        return self.config.model_copy(update={"input": self.config.input.model_copy(update={"requests": "histograms"})})
+
     @classmethod
     def parse(cls, given: Mapping[str, Any], *, source: str = "watch") -> Self:
         """Check settings that are already a mapping.

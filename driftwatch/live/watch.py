@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any, Self
 
 from driftwatch.incidents import Incident
 from driftwatch.live.alerts import sinks_of
+from driftwatch.live.exposition import Sources, served
 from driftwatch.live.poller import Poller
 from driftwatch.live.settings import Settings
 from driftwatch.live.source import Health
@@ -33,9 +35,15 @@ class Watch:
     settings
         What to read and how to judge.
     monitor
-        Who judges; by default one is made.
+        Who judges. By default one is made, which judges requests from the logs, or, where there is none, by the
+        engines' latency histograms.
     news
         Called with each transition of an incident, from the watching thread.
+
+    Attributes
+    ----------
+    port
+        Where its page is served; 0 before it runs, and where there is none.
 
     Raises
     ------
@@ -50,48 +58,53 @@ class Watch:
     """
 
     def __init__(self, settings: Settings, monitor: Monitor | None = None, news: News | None = None) -> None:
-        self.settings, self.news = settings, news
+        self.settings, self.news, self.port = settings, news, 0
         self.quarantine = Quarantine()
         sources = tuple(sources_of(settings, self.quarantine))
-        self.monitor = monitor or Monitor(settings.config)
         destinations = tuple(sinks_of(settings))
         self._outbox = Outbox(settings.outbox or None, destinations) if destinations else None
+        self.monitor = monitor or Monitor(settings.judging())
         self._poller = Poller(sources, self.monitor.feed)
         self._told: dict[str, int] = {}
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self.run, name="driftwatch-watch", daemon=True)
+        self._thread = threading.Thread(target=self._turns, name="driftwatch-watch", daemon=True)
+        self._open = ExitStack()
 
     def health(self) -> dict[str, Health]:
         """How each source is doing."""
         return self._poller.health()
 
-    def run(self) -> None:
-        """Watch until `stop` is called."""
-        while not self._stopping.is_set():
-            try:
-                rest = self._poller.turn()
-                self._tell()
-            except Exception:
-                log.exception("driftwatch: a turn of the watch failed")
-                rest = _LONGEST_REST_S
-            self._stopping.wait(min(rest, _LONGEST_REST_S))
-
     def start(self) -> None:
-        """Watch in a thread."""
+        """Watch in a thread.
+
+        Raises
+        ------
+        ConfigError
+            If its page cannot be served.
+        """
+        self.port = self._open.enter_context(served(self.settings.serve, [Sources(self.health)]))
         if self._outbox is not None:
-            self._outbox.start()
+            self._open.enter_context(self._outbox)
         self._thread.start()
+
+    def ask_to_stop(self) -> None:
+        """Let the watch end soon; may be called from a signal handler."""
+        self._stopping.set()
+
+    def wait(self) -> None:
+        """Return when it was asked to stop."""
+        while not self._stopping.wait(_LONGEST_REST_S):
+            pass
 
     def stop(self) -> None:
         """End the watch, and the monitor."""
-        self._stopping.set()
+        self.ask_to_stop()
         if self._thread.is_alive():
-            self._thread.join(_LONGEST_REST_S + 1.0)
+            self._thread.join(2 * _LONGEST_REST_S)
         self._poller.stop()
         self.monitor.close()
         self._tell()
-        if self._outbox is not None:
-            self._outbox.close()
+        self._open.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -99,6 +112,16 @@ class Watch:
 
     def __exit__(self, *failure: Any) -> None:
         self.stop()
+
+    def _turns(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                rest = self._poller.turn()
+                self._tell()
+            except Exception:  # a full disk, say: the next turn may go better
+                log.exception("driftwatch: a turn of the watch failed")
+                rest = _LONGEST_REST_S
+            self._stopping.wait(min(rest, _LONGEST_REST_S))
 
     def _tell(self) -> None:
         known = self.monitor.incidents()

@@ -53,7 +53,7 @@ class Local:
 
     def __init__(self, config: Config, baseline: Baseline | None) -> None:
         self.config, self.baseline = config, baseline
-        self.engine = Engine(config, baseline=baseline)
+        self.engine = Engine(config, from_requests=config.input.requests == "rows", baseline=baseline)
         self.latest: dict[str, Incident] = {}
 
     def add(self, batch: Batch) -> None:

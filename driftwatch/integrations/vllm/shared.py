@@ -8,6 +8,7 @@ from functools import cache
 
 from driftwatch.integrations.vllm.join import Join, Row
 from driftwatch.live import Settings, Watch
+from driftwatch.monitor import Monitor
 
 VARIABLE = "DRIFTWATCH_CONFIG"
 """Names the ``watch.toml``; without it nothing is watched."""
@@ -20,8 +21,8 @@ class Shared:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.watch = Watch(settings, news=lambda incident: log.warning("%s", incident.explain()))
-        self.monitor = self.watch.monitor
+        self.monitor = Monitor(settings.config)
+        self.watch = Watch(settings, self.monitor, news=lambda incident: log.warning("%s", incident.explain()))
         self.join = Join(self._tell)
         self.watch.start()
 
