@@ -11,7 +11,7 @@ from typing import Any
 
 from driftwatch.integrations.call import Call
 from driftwatch.integrations.guest import Receiver, failed, quietly
-from driftwatch.integrations.wire import EventStream, model_of, prompt_of
+from driftwatch.integrations.wire import Stream, model_of, prompt_of
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -112,7 +112,7 @@ class Middleware:
 class Exchange:
     """One request and its answer, as they pass by."""
 
-    __slots__ = ("asked", "body", "call", "ended", "error", "events", "host", "size", "status")
+    __slots__ = ("asked", "body", "call", "ended", "error", "host", "size", "status", "stream")
 
     def __init__(self, host: Middleware, scope: Scope) -> None:
         self.host = host
@@ -120,7 +120,7 @@ class Exchange:
         self.call = Call(host.monitor, text=host.text, **known)
         self.asked: list[bytes] = []
         self.body: list[bytes] = []
-        self.events: EventStream | None = None
+        self.stream: Stream | None = None
         self.size = self.status = 0
         self.ended = False
         self.error: str | None = None
@@ -143,9 +143,8 @@ class Exchange:
         if message["type"] == "http.response.body":
             piece = message.get("body", b"")
             self.ended = not message.get("more_body", False)
-            if self.events is not None:
-                for data in self.events.feed(piece):
-                    self.call.answer.event(data, at)
+            if self.stream is not None:
+                self.stream.take(piece, at)
             elif piece and self.size <= MOST_BODY:
                 self.size += len(piece)
                 self.body.append(piece)
@@ -157,7 +156,7 @@ class Exchange:
         for name, value in headers:
             name = name.lower()
             if name == b"content-type" and value.startswith(b"text/event-stream"):
-                self.events = EventStream()
+                self.stream = Stream(self.call.answer)
             elif name == b"content-encoding" and value != b"identity":
                 self.size = MOST_BODY + 1  # not for us to unpack: only the times are told
 
@@ -168,7 +167,7 @@ class Exchange:
     @quietly
     def over(self) -> None:
         """The exchange has ended, one way or another."""
-        if self.events is None and self.size <= MOST_BODY:
+        if self.stream is None and self.size <= MOST_BODY:
             self.call.answer.whole(b"".join(self.body))
         self.host.tell(self.call, self.call.row(**self._outcome()))
 

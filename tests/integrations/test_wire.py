@@ -2,12 +2,13 @@
 
 import json
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftwatch.integrations.wire import Answer, EventStream, model_of, prompt_of
+from driftwatch.integrations.wire import Answer, EventStream, Stream, model_of, prompt_of
 
 LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=30)
@@ -60,7 +61,7 @@ def as_the_standard_says(stream: bytes) -> list[bytes]:
 
 def fed(stream: bytes, cuts: list[int], **kwargs) -> list[bytes]:
     parser, at = EventStream(**kwargs), [0, *sorted(c % (len(stream) + 1) for c in cuts), len(stream)]
-    return [data for a, b in zip(at, at[1:], strict=False) for data in parser.feed(stream[a:b])]
+    return [data for a, b in pairwise(at) for data in parser.feed(stream[a:b])]
 
 
 @st.composite
@@ -118,12 +119,45 @@ def test_an_answer_is_the_same_however_it_was_cut(cuts, keep):
     stream = stream_of(
         chunk(""), *[chunk(t) for t in ("Hi", HOSTILE, " ")], chunk(None, "stop"), {"choices": [], "usage": USAGE}
     )
-    answer = Answer(keep)
-    for data in fed(stream, cuts):
-        answer.event(data, 1.0)
+    answer, at = Answer(keep), [0, *sorted(c % (len(stream) + 1) for c in cuts), len(stream)]
+    reading = Stream(answer)
+    for a, b in pairwise(at):
+        reading.take(stream[a:b], 1.0)
     assert (answer.model, answer.id, answer.finish_reason, answer.chunks) == ("m", "c1", "stop", 3)
     assert (answer.prompt_tokens, answer.output_tokens, answer.cached_tokens, answer.error) == (12, 40, 8, None)
     assert answer.text == (f"Hi{HOSTILE} " if keep else None)
+
+
+DELTAS = st.sampled_from(
+    [
+        {"content": "a"}, {"content": ""}, {"content": HOSTILE}, {"role": "assistant"}, {"content": None}, {},
+        {"content": '"', "tool_calls": [1]}, {"tool_calls": [{"id": "x"}]}, {"reasoning": "b"}, {"content": "\\"},
+    ]
+)  # fmt: skip
+EVENTS = st.builds(
+    lambda delta, finish, spaced, model: json.dumps(
+        {"model": model, "choices": [{"delta": delta, "finish_reason": finish}]},
+        separators=(", ", ": ") if spaced else (",", ":"),
+    ).encode(),
+    DELTAS,
+    st.sampled_from([None, None, None, "stop", "length"]),
+    st.booleans(),
+    st.sampled_from(["m", "n"]),
+)
+
+
+@given(st.lists(EVENTS, max_size=12), st.lists(st.integers(1, 4), min_size=1, max_size=12))
+def test_what_is_counted_by_its_shape_is_what_parsing_finds(events, together):
+    """Whole events, one or several a piece, as servers send them."""
+    quick, slow = Answer(), Answer()
+    reading, left = Stream(quick), list(events)
+    for number, at in enumerate(range(100)):
+        some, left = left[: together[number % len(together)]], left[together[number % len(together)] :]
+        reading.take(b"".join(b"data: " + event + b"\n\n" for event in some), float(at))
+        for event in some:
+            slow.event(event, float(at))
+    assert (quick.chunks, quick.finish_reason, quick.model) == (slow.chunks, slow.finish_reason, slow.model)
+    assert (quick.first_at, quick.last_at) == (slow.first_at, slow.last_at)
 
 
 @given(JSON, st.booleans(), st.floats(0, 1e9))

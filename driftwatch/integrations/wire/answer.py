@@ -6,8 +6,7 @@ server that speaks them. Every field may be missing or of another type than it s
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,10 +14,13 @@ from pydantic_core import from_json
 
 from driftwatch.integrations.wire.asked import texts_of
 
-_CONTENT = re.compile(rb'"(?:content|text|reasoning|reasoning_content)":"(?!")')
-_TEXTS = ("content", "reasoning_content", "reasoning", "text", "refusal", "tool_calls", "function_call")
+_TEXTS = ("content", "reasoning_content", "reasoning", "text", "refusal")
+_CALLS = ("tool_calls", "function_call")
+_STATUS = {"completed": "stop", "failed": "error", "cancelled": "abort"}
 _MOST_TEXT = 1 << 18  # characters of an answer that are kept
 _MOST_TOKENS = 10**9
+
+Get = Callable[..., Any]
 
 
 @dataclass(slots=True)
@@ -67,10 +69,6 @@ class Answer:
 
     def event(self, data: bytes, at: float) -> None:
         """Take the data of one stream event, which came at this time."""
-        if self.first_at is not None and not self.keep_text and _is_plain(data):
-            self.chunks += 1
-            self.last_at = at
-            return
         said = _parsed(data)
         if said is not None:
             self.part(said, at)
@@ -136,34 +134,25 @@ class Answer:
 
     def _facts(self, said: Any) -> None:
         said = _get(said, "response") or said  # the last event of the responses API wraps the whole
-        self.id = self.id or _word(_get(said, "id"))
-        self.model = self.model or _word(_get(said, "model"))
-        for choice in _some(_get(said, "choices")):
+        get = _getter(said)
+        self.id = self.id or _word(get("id"))
+        self.model = self.model or _word(get("model"))
+        for choice in _some(get("choices")):
             self.finish_reason = _word(_get(choice, "finish_reason")) or self.finish_reason
-        self.finish_reason = _status(said) or self.finish_reason
-        if (error := _get(said, "error")) and not isinstance(error, bool):
+        if status := get("status"):
+            self.finish_reason = _ended(status, said) or self.finish_reason
+        if (error := get("error")) and not isinstance(error, bool):
             self.error = _word(_get(error, "type")) or _word(_get(error, "code")) or "error"
-        if usage := _get(said, "usage"):
-            self._usage(usage)
+        if usage := get("usage"):
+            self._usage(_getter(usage))
 
-    def _usage(self, usage: Any) -> None:
-        prompt, output = (
-            _either(usage, "prompt_tokens", "input_tokens"),
-            _either(usage, "completion_tokens", "output_tokens"),
-        )
-        details = _get(usage, "prompt_tokens_details") or _get(usage, "input_tokens_details")
-        cached = _tokens(_get(details, "cached_tokens"))
-        self.prompt_tokens = self.prompt_tokens if prompt is None else prompt
-        self.output_tokens = self.output_tokens if output is None else output
-        self.cached_tokens = self.cached_tokens if cached is None else cached
-
-
-def _is_plain(data: bytes) -> bool:
-    """Whether a chunk holds text and ends nothing: then there is nothing else to learn from it.
-
-    A quote inside a JSON string has a backslash before it, so none of these can be part of what the model said.
-    """
-    return b'"finish_reason":null' in data and _CONTENT.search(data) is not None and b'"finish_reason":"' not in data
+    def _usage(self, get: Get) -> None:
+        prompt, output = get("prompt_tokens", get("input_tokens")), get("completion_tokens", get("output_tokens"))
+        details = get("prompt_tokens_details") or get("input_tokens_details")
+        self.prompt_tokens = _tokens(prompt, self.prompt_tokens)
+        self.output_tokens = _tokens(output, self.output_tokens)
+        if details:
+            self.cached_tokens = _tokens(_get(details, "cached_tokens"), self.cached_tokens)
 
 
 def _parsed(data: bytes) -> Any:
@@ -176,14 +165,14 @@ def _parsed(data: bytes) -> Any:
 
 
 def _new_texts(said: Any) -> Iterable[str]:
-    """Text that one stream event adds."""
+    """Text that one stream event adds; a part of a tool call counts, and is no text."""
     for choice in _some(_get(said, "choices")):
         delta = _get(choice, "delta") or choice
-        for name in _TEXTS:
-            value = _get(delta, name)
-            if isinstance(value, str) and value:
-                yield value
-            elif value and not isinstance(value, str):  # a tool call: it counts, and is no text
+        names = delta.keys() if isinstance(delta, dict) else (*_TEXTS, *_CALLS)
+        for name in names:
+            if name in _TEXTS and isinstance(text := _get(delta, name), str) and text:
+                yield text
+            elif name in _CALLS and _get(delta, name):
                 yield ""
     kind = _get(said, "type")
     if isinstance(kind, str) and kind.startswith("response.") and kind.endswith(".delta"):
@@ -200,14 +189,16 @@ def _whole_texts(said: Any) -> Iterable[str]:
             yield from texts_of(_get(part, "text"))
 
 
-def _status(said: Any) -> str | None:
-    """Why an answer of the responses API ended."""
-    status = _get(said, "status")
+def _ended(status: Any, said: Any) -> str | None:
+    """Why an answer of the responses API ended, by its status."""
     if status == "incomplete":
         return _word(_get(_get(said, "incomplete_details"), "reason")) or "length"
-    return (
-        {"completed": "stop", "failed": "error", "cancelled": "abort"}.get(status) if isinstance(status, str) else None
-    )
+    return _STATUS.get(status) if isinstance(status, str) else None
+
+
+def _getter(said: Any) -> Get:
+    """Gives the fields of a dict or of an object, or what is said to be given where there is none."""
+    return said.get if isinstance(said, dict) else lambda name, otherwise=None: getattr(said, name, otherwise)
 
 
 def _get(said: Any, name: str) -> Any:
@@ -223,10 +214,7 @@ def _word(value: Any) -> str | None:
     return value[:200] if isinstance(value, str) and value else None
 
 
-def _either(usage: Any, *names: str) -> int | None:
-    return next((n for name in names if (n := _tokens(_get(usage, name))) is not None), None)
-
-
-def _tokens(value: Any) -> int | None:
+def _tokens(value: Any, known: int | None) -> int | None:
+    """A count of tokens, or what was known before where it is none."""
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and 0 <= value <= _MOST_TOKENS else None
+    return value if whole and 0 <= value <= _MOST_TOKENS else known
