@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from driftwatch.errors import ConfigError
 
@@ -30,10 +30,6 @@ class Input(Section):
     fields: dict[str, str] = Field({}, description="Column names of your own: {their_name = 'our_name'}.")
     series: dict[str, str] = Field({}, description="Series names of your own: {their_name = 'our_name'}.")
     unknown: Literal["labels", "ignore"] = Field("labels", description="What to do with columns that are not known.")
-    requests: Literal["rows", "histograms"] = Field(
-        "rows",
-        description="What a monitor judges: requests one by one, or the latency histograms of the engines' metrics.",
-    )
     max_line_bytes: int = Field(4_194_304, gt=0, description="Longer lines are quarantined, in bytes.")
     max_quarantined_share: float = Field(
         0.5, gt=0, le=1, description="A source with a larger share of bad rows than this is refused."
@@ -108,6 +104,14 @@ class Margins(Section):
     novel_share: float = Field(0.10, ge=0, description="Share of requests unlike any that were learnt from.")
 
 
+class Maintenance(Section):
+    """Some time in which nobody is to be paged; what lasts longer is told then."""
+
+    start: AwareDatetime = Field(description="When it begins, with an offset.")
+    end: AwareDatetime = Field(description="When it ends, with an offset.")
+    where: dict[str, str] = Field({}, description="Labels of the streams that it is for; empty: all.")
+
+
 class Incidents(Section):
     """How evidence becomes incidents."""
 
@@ -117,6 +121,7 @@ class Incidents(Section):
     )
     quiet_s: float = Field(120.0, gt=0, description="Back within the margin for this long means resolved, in seconds.")
     critical_change: float = Field(1.0, gt=0, description="A relative change this large is critical.")
+    maintenance: tuple[Maintenance, ...] = Field((), description="Windows of maintenance.")
 
 
 class Attribution(Section):
@@ -164,6 +169,9 @@ class Monitoring(Section):
         gt=0,
         le=1,
         description="Of a core, what judging may take on average: with many streams it looks less often.",
+    )
+    traffic: Literal["requests", "histograms"] = Field(
+        "requests", description="What tells of latency: request by request, or the histograms of a metrics page."
     )
     folder: str = Field("", description="Where checkpoints and alerts to be sent are kept; empty: in memory only.")
     checkpoint_s: float = Field(60.0, gt=0, description="At most so much is lost in a crash, in seconds.")
@@ -232,7 +240,15 @@ class Config(Section):
 
     def digest(self) -> str:
         """A short hash that changes with any setting that bears on what is found."""
-        return hashlib.sha256(self.model_dump_json(exclude={"monitor"}).encode()).hexdigest()[:16]
+        return _hash(self.model_dump_json(exclude={"monitor"}))
+
+    def shape(self) -> str:
+        """A short hash that changes with any setting that what is known of a stream depends on."""
+        return _hash(self.model_dump_json(include={"ticks", "streams", "learning", "budget", "margins"}))
+
+
+def _hash(settings: str) -> str:
+    return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
 def _complaint(location: tuple[int | str, ...], message: str, kind: str) -> str:

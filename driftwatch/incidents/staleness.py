@@ -47,6 +47,11 @@ class Staleness:
         Width of a tick, in seconds.
     """
 
+    STATE = (
+        *("units", "refused", "waiting", "taken"),
+        *("first", "last", "span", "samples", "longest", "back", "stale"),
+    )
+
     def __init__(self, width_s: float) -> None:
         self.width_s = width_s
         self.units: dict[tuple[str, str], int] = {}
@@ -115,6 +120,10 @@ class Staleness:
         np.add.at(self.samples, unit[counted | fresh], 1)
         np.maximum.at(self.longest, unit[counted], gap[counted])
         np.maximum.at(self.last, unit, tick)
+
+    def pass_over(self, pause: int) -> None:
+        """Nobody listened for so many ticks: no sample was due meanwhile."""
+        self.last = np.where(self.samples > 0, self.last + pause, self.last)
 
     def _grow(self) -> None:
         more = len(self.units) - len(self.first)

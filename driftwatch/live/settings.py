@@ -97,7 +97,8 @@ class Settings(Section):
         """How to judge: where there is no request log, by the engines' latency histograms."""
         if self.logs:
             return self.config
-        return self.config.model_copy(update={"input": self.config.input.model_copy(update={"requests": "histograms"})})
+        monitor = self.config.monitor.model_copy(update={"traffic": "histograms"})
+        return self.config.model_copy(update={"monitor": monitor})
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], *, source: str = "watch") -> Self:

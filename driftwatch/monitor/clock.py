@@ -83,3 +83,6 @@ class GivenClock:
 
     def not_before(self, time: float) -> None:
         """It is the caller's business."""
+
+
+Clock = SteadyClock | GivenClock

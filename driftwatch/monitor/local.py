@@ -3,41 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from driftwatch.baseline import Baseline
 from driftwatch.config import Config
 from driftwatch.engine import Engine
+from driftwatch.engine.commands import accept, acknowledge
+from driftwatch.engine.state import engine_state, pass_over, take_engine_state
 from driftwatch.events.columns import Batch
 from driftwatch.incidents import Incident
 from driftwatch.incidents.watch import StreamWatch
+from driftwatch.monitor.place import Known
 from driftwatch.monitor.stats import StreamStats
 
 _LOG10 = math.log(10.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What there is to tell of the events so far, as of the newest tick; never changed, so that it may be read freely.
-
-    Parameters
-    ----------
-    incidents
-        Those that are open, and those of late, by opening time.
-    streams
-        How each stream is doing.
-    judged_until
-        The end of the newest judged tick, in seconds since the epoch.
-    late, duplicates
-        Requests that were left out.
-    """
-
-    incidents: tuple[Incident, ...] = ()
-    streams: tuple[StreamStats, ...] = ()
-    judged_until: float | None = None
-    late: int = 0
-    duplicates: int = 0
+_SAY = {"acknowledge": acknowledge, "accept": accept}
 
 
 class Local:
@@ -52,51 +34,63 @@ class Local:
     """
 
     def __init__(self, config: Config, baseline: Baseline | None) -> None:
-        self.config, self.baseline = config, baseline
-        self.engine = Engine(config, from_requests=config.input.requests == "rows", baseline=baseline)
+        self.config = config
+        self.engine = Engine(config, from_requests=config.monitor.traffic == "requests", baseline=baseline)
         self.latest: dict[str, Incident] = {}
+        self.told: Counter[tuple[str, str]] = Counter()
+        self._known = Known(threshold=self.engine.threshold / _LOG10)
 
     def add(self, batch: Batch) -> None:
         """Take events."""
         self.engine.add(batch)
 
     def advance(self, now: float | None) -> list[Incident]:
-        """Judge what is final; returns transitions, in order."""
-        return self._kept(self.engine.advance(now=now))
+        """Judge what is final."""
+        return self._noted(self.engine.advance(now=now))
 
     def finish(self) -> list[Incident]:
-        """Judge what is left: nothing more will come."""
-        return self._kept(self.engine.finish())
+        """Judge what is left."""
+        return self._noted(self.engine.finish())
 
-    def _kept(self, transitions: list[Incident]) -> list[Incident]:
+    def say(self, what: str, id: str) -> Incident:
+        """``acknowledge`` or ``accept`` an incident."""
+        return self._noted([_SAY[what](self.engine, id)])[0]
+
+    def pass_over(self, until: float) -> float:
+        """Go on at a later time."""
+        return pass_over(self.engine, until)
+
+    def _noted(self, transitions: list[Incident]) -> list[Incident]:
         for incident in transitions:
             self.latest[incident.id] = incident
+            self.told[incident.kind, incident.severity] += incident.transition == "open"
         self._forget()
         return transitions
 
     def _forget(self) -> None:
-        """Incidents that are over, and older than what explanations look back to."""
+        """Incidents that were over before what explanations look back to."""
         newest = max((incident.updated_at for incident in self.latest.values()), default=None)
-        kept_s = self.config.attribution.history_s
         for key, incident in list(self.latest.items()):
-            if newest and incident.resolved_at and (newest - incident.resolved_at).total_seconds() > kept_s:
-                del self.latest[key]
-
-    @property
-    def threshold(self) -> float:
-        """log10 of the e-value at which an alarm is raised."""
-        return self.engine.threshold / _LOG10
+            if newest is not None and incident.resolved_at is not None:
+                age = (newest - incident.resolved_at).total_seconds()
+                if age > self.config.attribution.history_s:
+                    del self.latest[key]
 
     def known(self) -> Known:
         """What there is to tell."""
         engine = self.engine
-        return Known(
+        end = None if engine.next_tick is None else engine.next_tick * self.config.ticks.width_s
+        known = self._known
+        self._known = Known(
             incidents=tuple(sorted(self.latest.values(), key=lambda i: (i.opened_at, i.id))),
-            streams=tuple(self._streams((engine.next_tick or 0) - 1)),
-            judged_until=None if engine.next_tick is None else engine.next_tick * self.config.ticks.width_s,
-            late=getattr(engine.builder, "late", 0),
-            duplicates=getattr(engine.builder, "duplicates", 0),
+            streams=known.streams if end == known.judged_until else tuple(self._streams((engine.next_tick or 0) - 1)),
+            judged_until=end,
+            threshold=known.threshold,
+            late=engine.builder.late,
+            duplicates=engine.builder.duplicates,
+            told=dict(self.told),
         )
+        return self._known
 
     def _streams(self, last: int) -> Iterator[StreamStats]:
         for watch in self.engine.watches.values():
@@ -108,6 +102,17 @@ class Local:
                 effective_ticks=round(watch.effective, 1),
                 evidence=_evidence(watch, last),
             )
+
+    def keep(self) -> dict[str, Any]:
+        """All that is known."""
+        latest = {id: incident.to_dict() for id, incident in self.latest.items()}
+        return {"engine": engine_state(self.engine), "latest": latest, "told": dict(self.told)}
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Go on from what another one knew."""
+        take_engine_state(self.engine, state["engine"])
+        self.latest = {id: Incident.model_validate(incident) for id, incident in state["latest"].items()}
+        self.told = Counter(state["told"])
 
 
 def _evidence(watch: StreamWatch, last: int) -> dict[str, float]:

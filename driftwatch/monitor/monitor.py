@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import threading
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-import numpy as np
-
 from driftwatch.baseline import Baseline
 from driftwatch.config import Config
+from driftwatch.errors import StateError
 from driftwatch.events.columns import Batch
 from driftwatch.incidents import Incident
+from driftwatch.monitor import checkpoint
 from driftwatch.monitor.background import Background
 from driftwatch.monitor.clock import GivenClock, SteadyClock
-from driftwatch.monitor.handoff import Call, Handoff
-from driftwatch.monitor.intake import SOURCE, Intake
-from driftwatch.monitor.local import Known, Local
+from driftwatch.monitor.exposition import exposition
+from driftwatch.monitor.local import Local
+from driftwatch.monitor.post import Sinks
 from driftwatch.monitor.stats import Stats
-from driftwatch.readers import Quarantine
-
-_LOG = logging.getLogger("driftwatch")
-_SLICE = 128  # calls that are read at once: the thread holds the interpreter for less than a millisecond
-_BREATH_S = 5e-5  # a sleep, however short, lets others have the interpreter
-_AHEAD_S = 60.0  # clocks of one service agree better than this
+from driftwatch.monitor.work import Work
 
 
 class Monitor:
@@ -67,32 +60,55 @@ class Monitor:
     def __init__(
         self,
         config: Config | Mapping[str, Any] | str | Path | None = None,
-        sinks: Sequence[Any] = (),
+        sinks: Sinks = (),
         *,
         baseline: Baseline | None = None,
         clock: Callable[[], float] | Literal["events"] | None = None,
     ) -> None:
         self.config = Config.load(config)
-        self._baseline, self._sinks, self._clock_of = baseline, tuple(sinks), clock
+        self._baseline, self._sinks, self._given_clock = baseline, sinks, clock
         self._begin()
-        self._background = Background(self._turn, self._begin, self.close)
+        self._background = Background(lambda: self._work.turn(), self._begin_child, self.close)
 
-    def _begin(self) -> None:
-        """Start from nothing: when it is made, and in the child of a fork."""
-        clock = self._clock_of
-        given = (lambda: math.nan) if clock == "events" else clock
-        self._clock: SteadyClock | GivenClock = SteadyClock() if given is None else GivenClock(given)
-        self._stamp = self._clock.stamp
-        self._handoff = Handoff(self.config.monitor.queue)
-        self._calls = self._handoff.calls
-        self._quarantine = Quarantine()
-        self._intake = Intake(self.config, self._quarantine)
-        self._place = Local(self.config, self._baseline)
-        self._working = threading.Lock()
-        self._known = Known()
-        self._cpu_s = 0.0
-        self._rest_until = 0.0
-        self._errors, self._last_error = 0, ""
+    @classmethod
+    def load(
+        cls,
+        path: str | Path,
+        sinks: Sinks = (),
+        config: Config | Mapping[str, Any] | str | Path | None = None,
+        **settings: Any,
+    ) -> Self:
+        """Go on from what `save` wrote; where that cannot be read, begin anew and say so in `stats`.
+
+        Parameters
+        ----------
+        path
+            The file; if it is damaged, the one before it is used.
+        sinks, **settings
+            As for `Monitor`.
+        config
+            By default the one that was saved.
+        """
+        given = None if config is None else Config.load(config)
+        try:
+            known, state = checkpoint.latest(Path(path), given)
+        except StateError as error:
+            monitor = cls(given, sinks, **settings)
+            monitor._work.fault("checkpoint", error)
+            return monitor
+        monitor = cls(known, sinks, **settings)
+        monitor._begin(state)
+        return monitor
+
+    def _begin(self, state: Mapping[str, Any] | None = None) -> None:
+        clock = (lambda: math.nan) if self._given_clock == "events" else self._given_clock
+        steady = SteadyClock() if clock is None else GivenClock(clock)
+        self._work = Work(self.config, lambda: Local(self.config, self._baseline), self._sinks, steady, state)
+        self._stamp, self._handoff, self._calls = steady.stamp, self._work.handoff, self._work.handoff.calls
+
+    def _begin_child(self) -> None:
+        self._work.folder.release()
+        self._begin()
 
     def request(self, /, *wrong: object, **fields: Any) -> None:
         """Tell of a request that ended.
@@ -178,44 +194,110 @@ class Monitor:
         if not self._background.running:
             self._background.start()
 
-    def feed(self, batch: Batch) -> None:
+    def maintenance(self, duration_s: float, text: str = "", **where: str) -> None:
+        """From now on, page nobody about these streams for a while; what is still wrong after that is told then.
+
+        Parameters
+        ----------
+        duration_s
+            How long, in seconds.
+        text
+            Why.
+        **where
+            Labels of the streams, such as ``model="m"``; all of them if there are none.
+        """
+        now = self._work.clock.now() - self._work.clock.offset
+        until = datetime.fromtimestamp(now, UTC) + timedelta(seconds=duration_s)
+        self.marker("maintenance", text, {**where, "until": until.isoformat()}, at=now)
+
+    def feed(self, batch: Batch | None, source: str | None = None, offset: Any = None, *, more: bool = False) -> None:
         """Take a whole batch of columns, as readers make them; unlike a call it is never shed.
+
+        For sources that can be read again: what is told of a source is saved with what was made of its batch, so that
+        it can be read from there (see `offsets`).
 
         Parameters
         ----------
         batch
-            `Requests`, `Metrics` or `Markers`.
+            `Requests`, `Metrics` or `Markers`; None where there is only something to tell of the source.
+        source
+            Its name.
+        offset
+            Where to go on, as JSON types.
+        more
+            Whether there is more to be read at once. While there is, time passes only as events come in: what happened
+            long ago and is read late is not late.
         """
-        with self._working:
-            self._place.add(batch)
+        self._work.add(batch, source, offset, more=more)
         if not self._background.running:
             self._background.start()
 
+    @property
+    def offsets(self) -> Mapping[str, Any]:
+        """By source, how far it was read when the state was saved that this monitor went on from."""
+        return self._work.begun_offsets()
+
     def incidents(self) -> tuple[Incident, ...]:
         """Incidents that are open, and those that ended of late, by opening time; each as of its newest transition."""
-        return self._known.incidents
+        return self._work.known.incidents
+
+    def acknowledge(self, id: str) -> Incident:
+        """Take note that somebody knows of an incident; it goes on being watched.
+
+        Raises
+        ------
+        InputError
+            If no such incident is open.
+        """
+        return self._work.say("acknowledge", id)
+
+    def accept(self, id: str) -> Incident:
+        """Take what an incident brought as the new normal: it is over, and what is healthy is learnt anew from here.
+
+        Raises
+        ------
+        InputError
+            If no such incident is open.
+        """
+        return self._work.say("accept", id)
+
+    def stats(self) -> Stats:
+        """How the monitor is doing; of what takes long to find out, as of the newest tick."""
+        return self._work.stats()
+
+    def metrics_text(self) -> str:
+        """The same as a Prometheus page, with the incidents that are open (`driftwatch.monitor.CONTENT_TYPE`)."""
+        return exposition(self.stats(), self.incidents(), self._work.sinks())
 
     def flush(self) -> None:
         """Take in all that waits and judge every tick that is final, before it returns."""
-        self._work(flush=True)
+        self._work.flush()
 
     def finish(self) -> None:
         """Judge what is left, as at the end of a log: nothing more will come."""
-        self.flush()
-        with self._working:
-            self._publish(self._place.finish())
+        self._work.finish()
+
+    def save(self, path: str | Path) -> None:
+        """Write all that is known to a file (``.npz``), whole or not at all; the one before is kept beside it.
+
+        Raises
+        ------
+        StateError
+            If it cannot be written.
+        """
+        self._work.save(Path(path))
 
     def close(self, timeout: float = 5.0) -> None:
-        """Take in all that waits, and end the background thread; calls after this are shed, and counted.
+        """Take in all that waits, save, and end the background thread; calls after this are shed, and counted.
 
         Parameters
         ----------
         timeout
-            Seconds that it may take.
+            Seconds that each of these may take.
         """
         self._handoff.close()
         self._background.stop(timeout)
-        self.flush()
+        self._work.end(timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -224,88 +306,3 @@ class Monitor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def stats(self) -> Stats:
-        """How the monitor is doing; of what takes long to find out, as of the newest tick."""
-        now, until = self._clock.now(), self._known.judged_until
-        return Stats(
-            state="watching" if any(s.state == "watching" for s in self._known.streams) else "learning",
-            streams=self._known.streams,
-            threshold=self._place.threshold,
-            shed=self._handoff.shed(),
-            quarantined={q.reason: q.count for q in self._quarantine.rows()},
-            late=self._known.late,
-            duplicates=self._known.duplicates,
-            queue=len(self._calls),
-            tick_lag_s=None if until is None or math.isnan(now) else max(now - until, 0.0),
-            background_cpu_s=self._cpu_s,
-            errors=self._errors,
-            last_error=self._last_error,
-            clock_jumps=self._clock.jumps,
-            clock_offset_s=self._clock.offset,
-            notes=self._quarantine.notes,
-        )
-
-    def _turn(self) -> float:
-        began = time.thread_time()
-        self._work()
-        self._cpu_s += time.thread_time() - began
-        return self.config.monitor.pause_s
-
-    def _work(self, *, flush: bool = False) -> None:
-        try:
-            with self._working:
-                self._clock.look()
-                now = self._clock.now()
-                self._take_in(now)
-                if flush or time.monotonic() >= self._rest_until:
-                    began = time.thread_time()
-                    self._publish(self._place.advance(None if math.isnan(now) else now))
-                    self._rest_until = time.monotonic() + (time.thread_time() - began) / self.config.monitor.cpu_share
-        except Exception as error:  # a guest never brings its host down
-            self._fault(error)
-
-    def _take_in(self, now: float) -> None:
-        """All that waits, a little at a time."""
-        latest = math.inf if math.isnan(now) else now + _AHEAD_S
-        for _ in range(len(self._calls) // _SLICE + 1):
-            calls = self._handoff.take(_SLICE)
-            if not calls:
-                return
-            for kinds in (("metric",), ("marker",), ("request", "started")):
-                some = [call for call in calls if call[0] in kinds]
-                if some:
-                    self._read(some, latest)
-            time.sleep(_BREATH_S)
-
-    def _read(self, calls: Sequence[Call], latest: float) -> None:
-        """Hand on some calls of one kind; what makes the reading fail is found by halves, and left out."""
-        try:
-            batch = self._batch(calls, latest)
-        except Exception as error:  # an object of the caller's that raises when it is looked at
-            if len(calls) == 1:
-                self._quarantine.add(SOURCE, f"it cannot be read ({type(error).__name__})")
-                return
-            half = len(calls) // 2
-            self._read(calls[:half], latest)
-            self._read(calls[half:], latest)
-            return
-        if len(batch):
-            self._place.add(batch)
-
-    def _batch(self, calls: Sequence[Call], latest: float) -> Batch:
-        at = np.array([self._clock.at(stamp) for _, stamp, _ in calls])
-        if calls[0][0] == "metric":
-            return self._intake.metrics(calls, at, self._clock.offset)
-        if calls[0][0] == "marker":
-            return self._intake.markers(calls, at, self._clock.offset)
-        return self._intake.requests(calls, at, self._clock.offset, latest)
-
-    def _publish(self, transitions: Iterable[Incident]) -> None:
-        self._known = self._place.known()
-        del transitions
-
-    def _fault(self, error: Exception) -> None:
-        self._errors, self._last_error = self._errors + 1, f"{type(error).__name__}: {error}"
-        if self._errors == 1:
-            _LOG.exception("driftwatch: a fault of its own, which stats() counts from now on")

@@ -37,6 +37,11 @@ class TickBuilder:
         Width, lateness, and the labels that make streams and segments.
     """
 
+    STATE = (
+        *("streams", "segments", "waiting", "closed", "clock", "taken", "late", "duplicates"),
+        *("_recent_ids", "_recent_at", "_in_flight", "_begun", "_whose"),
+    )
+
     def __init__(self, config: Config) -> None:
         self.width, self.lateness = config.ticks.width_s, config.ticks.lateness_s
         self.streams = Names(config.streams.by, config.streams.max_streams)
@@ -61,6 +66,13 @@ class TickBuilder:
         if len(batch):
             self.clock.advance(at)
             self.waiting.append(batch)
+
+    def pass_over(self, last: int) -> None:
+        """Let go of what waits, and of requests in flight: ticks until this one are not judged."""
+        self.waiting, self.closed = [], last
+        self._in_flight = self._in_flight[:0]
+        self._begun = self._whose = self._begun[:0]
+        self.told((last + 1) * self.width)
 
     @property
     def watermark(self) -> float:

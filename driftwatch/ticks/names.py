@@ -30,6 +30,8 @@ class Names:
     ('model=a', 'other', 1)
     """
 
+    STATE = ("known", "overflow")
+
     def __init__(self, labels: tuple[str, ...], limit: int) -> None:
         self.labels, self.limit = labels, limit
         self.known: dict[tuple[tuple[str, str], ...], int] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import BUCKETS, Floats, Ints
 
 HISTOGRAMS = ("ttft", "itl", "latency", "queue_time")
@@ -21,6 +22,7 @@ SCALE = 2**20
 _FITS = 2**62
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Ticks:
     """Ticks of all streams as columns of integers.
@@ -83,6 +85,10 @@ class Ticks:
     def flows(self) -> Ticks:
         """What began and what ended, without the rest."""
         return replace(empty(), **{name: getattr(self, name) for name in _FLOW})
+
+    def flow_rows(self, start: int, end: int) -> Ticks:
+        """Some rows of what began and what ended, without the rest."""
+        return replace(empty(), **{name: getattr(self, name)[start:end] for name in _FLOW})
 
     def between(self, first: int, last: int) -> Ticks:
         """The part in these ticks, both included (a view: rows are sorted by tick)."""

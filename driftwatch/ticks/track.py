@@ -47,6 +47,8 @@ class Track:
         *("rows", "at", "value", "newest", "oldest", "last", "lifted"),
     )
 
+    STATE = ("kind", "rows", "at", "value", "newest", "oldest", "last", "lifted")
+
     def __init__(self, kind: Kind, width_s: float, history_ticks: int, lateness_s: float) -> None:
         self.kind, self.width_s, self.history_ticks, self.lateness_s = kind, width_s, history_ticks, lateness_s
         self.rows: Rows = np.empty(0, _ROW)

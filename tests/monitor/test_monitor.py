@@ -99,7 +99,7 @@ def test_wrong_values_are_counted_by_reason_and_raise_nothing():
         "at is not a time": 1,
     }
     assert stats.shed == {"wrong arguments": 3}
-    assert stats.errors == 0
+    assert stats.faults == {}
 
 
 def test_values_of_other_types_are_understood():
@@ -115,7 +115,7 @@ def test_values_of_other_types_are_understood():
         monitor.request(at=np.datetime64("2027-01-15T00:00:02"), latency="2.5", finish_reason=["stop"], error=None)
         monitor.request(end_time=at.timestamp() + 4, input_tokens=7, labels={"tenant": 7})
         monitor.flush()
-        waiting = concat_requests(monitor._place.engine.builder.waiting)
+        waiting = concat_requests(monitor._work.place.engine.builder.waiting)
     assert monitor.stats().quarantined == {}
     assert waiting.completed_at.tolist() == [at.timestamp() + k for k in (0, 1, 2, 4)]
     assert waiting.ttft[:2].tolist() == [0.5, 0.5]
@@ -127,7 +127,7 @@ def test_values_of_other_types_are_understood():
 
 def test_a_full_queue_sheds_and_says_so():
     monitor = dw.Monitor({"monitor": {"queue": 5}})
-    with monitor._working:  # the background thread cannot take anything out
+    with monitor._work.lock:  # the background thread cannot take anything out
         for _ in range(8):
             monitor.request(model="m", ttft=0.1)
         assert monitor.stats().queue == 5
@@ -147,8 +147,8 @@ def test_no_call_of_many_threads_is_lost():
     for thread in threads:
         thread.join()
     monitor.flush()
-    waiting = sum(map(len, monitor._place.engine.builder.waiting))
-    assert waiting + monitor._place.engine.builder.taken + sum(monitor.stats().shed.values()) == 40_000
+    waiting = sum(map(len, monitor._work.place.engine.builder.waiting))
+    assert waiting + monitor._work.place.engine.builder.taken + sum(monitor.stats().shed.values()) == 40_000
     monitor.close()
 
 
@@ -168,12 +168,12 @@ def test_the_thread_starts_with_the_first_call_and_ends_with_close():
 
 def test_a_fault_inside_is_counted_and_nothing_is_raised(monkeypatch):
     monitor = dw.Monitor()
-    monkeypatch.setattr(monitor._place, "advance", lambda now: 1 / 0)
+    monkeypatch.setattr(monitor._work.place, "advance", lambda now: 1 / 0)
     monitor.request(model="m", ttft=0.1)
     monitor.flush()
     monitor.close()
-    assert monitor.stats().errors >= 1
-    assert monitor.stats().last_error == "ZeroDivisionError: division by zero"
+    assert monitor.stats().faults["judging"] == 1
+    assert monitor.stats().last_fault == "judging: ZeroDivisionError: division by zero"
 
 
 FORK = """
@@ -183,7 +183,7 @@ for _ in range(5): monitor.request(model="m", ttft=0.1)
 if sys.argv[1] == "flushed": monitor.flush()
 def counted():
     monitor.flush()
-    return sum(map(len, monitor._place.engine.builder.waiting)) + monitor._place.engine.builder.taken
+    return sum(map(len, monitor._work.place.engine.builder.waiting)) + monitor._work.place.engine.builder.taken
 reading, writing = os.pipe()
 child = os.fork()
 if not child:
@@ -205,9 +205,10 @@ def test_after_a_fork_nothing_is_doubled(when, root):
 
 def test_what_waits_is_taken_in_when_the_interpreter_ends(root):
     code = (
-        "import driftwatch as dw, driftwatch.monitor.monitor as m\n"
-        "flush = dw.Monitor.flush\n"
-        "dw.Monitor.flush = lambda self: (flush(self), print(sum(map(len, self._place.engine.builder.waiting))))\n"
+        "import driftwatch as dw\n"
+        "from driftwatch.monitor.work import Work\n"
+        "end = Work.end\n"
+        "Work.end = lambda self, s: (end(self, s), print(sum(map(len, self.place.engine.builder.waiting))))\n"
         "monitor = dw.Monitor()\n"
         "for _ in range(100): monitor.request(model='m', ttft=0.1)\n"
     )
