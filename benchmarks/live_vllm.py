@@ -27,6 +27,8 @@ WATCH = """
 [[targets]]
 url = "http://127.0.0.1:{port}/metrics"
 every_s = 5
+[config.ticks]
+lateness_s = 3
 [host]
 [engine]
 tenant_header = "x-tenant"
@@ -39,7 +41,7 @@ path = "{folder}/incidents.jsonl"
 def watched(folder: Path, port: int) -> Path:
     """The settings of a run."""
     path = folder / "watch.toml"
-    path.write_text(f'outbox = "{folder}/outbox.db"\n' + WATCH.format(port=port, folder=folder))
+    path.write_text(f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder))
     return path
 
 
@@ -49,11 +51,11 @@ def transitions(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, out: Path) -> dict[str, Any]:
+def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs: int, out: Path) -> dict[str, Any]:
     """Chats, and then another tenant's long requests; what was told of it, and when."""
     config = watched(out, PORT)
     with serving(testbed, out / "server.log", port=PORT, blocks=BLOCKS, core=core, config=config) as server:
-        load = Load(server.url, hogs=6, hog_words=900)
+        load = Load(server.url, hogs=hogs, hog_words=900)
         began = time.time()
         asyncio.run(load.run(healthy_s + pressed_s, hogs_from=healthy_s))
         ended = time.time()
@@ -76,12 +78,13 @@ def main() -> None:
     parser.add_argument("--core", type=int, default=1)
     parser.add_argument("--healthy", type=float, default=480.0, help="Seconds of healthy traffic.")
     parser.add_argument("--pressed", type=float, default=240.0, help="Seconds of pressure.")
+    parser.add_argument("--hogs", type=int, default=5, help="Long requests at a time.")
     parser.add_argument("--keep", type=Path, help="Keep what was recorded in this folder.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         out = asked.keep or Path(scratch)
         out.mkdir(parents=True, exist_ok=True)
-        found = pressure(asked.testbed, asked.core, asked.healthy, asked.pressed, out)
+        found = pressure(asked.testbed, asked.core, asked.healthy, asked.pressed, asked.hogs, out)
         (out / "pressure.json").write_text(json.dumps(found, indent=1))
 
 

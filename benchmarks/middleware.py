@@ -27,9 +27,8 @@ CHUNKS = (8, 264)
 SERVERS = ("plain", "counting", "monitor")
 
 _HEAD = '"id":"chatcmpl-a1b2c3d4e5f60718","object":"chat.completion.chunk","created":1764324000,"model":"m"'
-_WORD = (
-    f'data: {{{_HEAD},"choices":[{{"index":0,"delta":{{"content":" mountain"}},"logprobs":null,"finish_reason":null}}]}}\n\n'
-).encode()
+_CHOICE = '{"index":0,"delta":{"content":" mountain"},"logprobs":null,"finish_reason":null}'
+_WORD = f'data: {{{_HEAD},"choices":[{_CHOICE}]}}\n\n'.encode()
 _END = (
     f'data: {{{_HEAD},"choices":[{{"index":0,"delta":{{}},"logprobs":null,"finish_reason":"stop"}}]}}\n\n'.encode(),
     f'data: {{{_HEAD},"choices":[],"usage":{{"prompt_tokens":160,"completion_tokens":99}}}}\n\n'.encode(),
@@ -85,7 +84,7 @@ def serve(kind: str, port: int) -> None:
     app: App = application
     if kind != "plain":
         app = Middleware(application, Monitor() if kind == "monitor" else Counting())
-    uvicorn.run(app, port=port, log_level="error", lifespan="off", access_log=False)  # type: ignore[arg-type]
+    uvicorn.run(app, port=port, log_level="error", lifespan="off", access_log=False)
 
 
 @dataclass(slots=True)
@@ -147,7 +146,7 @@ async def measured(ports: dict[str, int], rounds: int, requests: int) -> tuple[d
     return spent, clients
 
 
-def added(spent: dict[str, dict[int, list[float]]], kind: str) -> dict[str, float]:
+def added(spent: dict[str, dict[int, list[float]]], kind: str) -> dict[str, Any]:
     """What a server spends more than the plain one, from rounds paired with it."""
     few, many = CHUNKS
     more = {n: [a - b for a, b in zip(spent[kind][n], spent["plain"][n], strict=True)] for n in CHUNKS}
@@ -184,8 +183,8 @@ def table(found: dict[str, Any]) -> str:
         lines.append(f"| {kind} | {cost} | {wait['p50']:.0f} us | {wait['p99']:.0f} us |")
     lines += [
         "",
-        "CPU time of the server's process. `counting` is the middleware alone; `monitor` has the work of a real monitor's",
-        "background thread in it too. Quartiles are in middleware.json.",
+        "CPU time of the server's process. `counting` is the middleware alone; `monitor` has the work of a real",
+        "monitor's background thread in it too. Quartiles are in middleware.json.",
     ]
     return "\n".join(lines) + "\n"
 

@@ -59,7 +59,7 @@ def checked(settings: Settings) -> int:
 def _outcomes(settings: Settings) -> Iterable[tuple[str, str]]:
     for source in sources_of(settings, Quarantine()):
         try:
-            rows = sum(len(batch) for batch in source.read(time.time()))
+            rows = sum(len(batch) for batch in source.read(time.time()) if batch is not None)
         except DriftwatchError as error:
             yield source.name, f"cannot be read: {error}"
         else:

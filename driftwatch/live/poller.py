@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Lock
 
 from driftwatch.events.columns import Batch
 from driftwatch.live.source import Health, Source, SourceError
@@ -33,15 +32,18 @@ class Poller:
     sources
         What is read.
     feed
-        Takes what comes, from any thread.
+        Takes what comes of a source, from any thread.
     clock
         The time, in seconds since the epoch.
     """
 
     def __init__(
-        self, sources: Sequence[Source], feed: Callable[[Batch], None], clock: Callable[[], float] = time.time
+        self,
+        sources: Sequence[Source],
+        feed: Callable[[Source, Batch | None], None],
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._feed, self._clock, self._lock = feed, clock, Lock()
+        self._feed, self._clock = feed, clock
         now = time.monotonic()
         self._lanes = [_Lane(source, now) for source in sources]
         self._pool = ThreadPoolExecutor(max(1, min(len(sources), _MOST_THREADS)), thread_name_prefix="driftwatch")
@@ -92,8 +94,7 @@ class Poller:
         lane.health.last_error = why
         self._take(lane, lane.source.failed(at))
 
-    def _take(self, lane: _Lane, batches: Iterable[Batch]) -> None:
+    def _take(self, lane: _Lane, batches: Iterable[Batch | None]) -> None:
         for batch in batches:
-            if len(batch):
-                lane.health.rows += len(batch)
-                self._feed(batch)
+            lane.health.rows += 0 if batch is None else len(batch)
+            self._feed(lane.source, batch)

@@ -91,14 +91,21 @@ class Settings(Section):
     engine: Engine = Field(Engine(), description="Inside an engine, such as vLLM.")
     serve: Serve | None = Field(None, description="Serve /metrics of driftwatch itself.")
     alerts: tuple[Alert, ...] = Field((), max_length=32, description="Whom to tell.")
-    outbox: str = Field("", description="The file that keeps alerts until they are delivered; empty: the default one.")
+    state: str = Field("", description="The folder for checkpoints and for alerts that wait; wins over monitor.folder.")
 
-    def judging(self) -> Config:
-        """How to judge: where there is no request log, by the engines' latency histograms."""
-        if self.logs:
-            return self.config
-        monitor = self.config.monitor.model_copy(update={"traffic": "histograms"})
-        return self.config.model_copy(update={"monitor": monitor})
+    def judging(self, *, inside: bool = False) -> Config:
+        """How to judge.
+
+        Parameters
+        ----------
+        inside
+            Whether somebody tells of requests. Otherwise, and where there is no request log, the engines' latency
+            histograms stand for them.
+        """
+        changes = {"folder": self.state} if self.state else {}
+        if not self.logs and not inside:
+            changes["traffic"] = "histograms"
+        return self.config.model_copy(update={"monitor": self.config.monitor.model_copy(update=changes)})
 
     @classmethod
     def parse(cls, given: Mapping[str, Any], *, source: str = "watch") -> Self:

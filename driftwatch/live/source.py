@@ -22,8 +22,8 @@ class Source(Protocol):
     name: str
     every_s: float
 
-    def read(self, at: float) -> Iterable[Batch]:
-        """What is new at this time, in seconds since the epoch.
+    def read(self, at: float) -> Iterable[Batch | None]:
+        """What is new at this time, in seconds since the epoch; None where nothing but its own state has changed.
 
         Raises
         ------
@@ -62,6 +62,11 @@ class Health:
     last_error: str = ""
     last_read_at: float | None = None
     took_s: float = 0.0
+
+    @property
+    def up(self) -> bool:
+        """Whether the newest reading went well."""
+        return self.last_read_at is not None and not self.last_error
 
 
 @dataclass(slots=True)

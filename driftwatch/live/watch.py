@@ -8,16 +8,17 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Self
 
+from driftwatch.events.columns import Batch
 from driftwatch.incidents import Incident
 from driftwatch.live.alerts import sinks_of
-from driftwatch.live.exposition import Sources, served
+from driftwatch.live.exposition import exposition, served
+from driftwatch.live.logs import Followed
 from driftwatch.live.poller import Poller
 from driftwatch.live.settings import Settings
-from driftwatch.live.source import Health
+from driftwatch.live.source import Health, Source
 from driftwatch.live.sources import sources_of
 from driftwatch.monitor import Monitor
 from driftwatch.readers.quarantine import Quarantine
-from driftwatch.sinks import Outbox
 
 _LONGEST_REST_S = 1.0
 
@@ -34,14 +35,16 @@ class Watch:
     ----------
     settings
         What to read and how to judge.
-    monitor
-        Who judges. By default one is made, which judges requests from the logs, or, where there is none, by the
-        engines' latency histograms.
+    inside
+        Whether somebody in this process tells the monitor of requests; otherwise they come from the logs, or, where
+        there is none, the engines' latency histograms stand for them.
     news
         Called with each transition of an incident, from the watching thread.
 
     Attributes
     ----------
+    monitor
+        Who judges.
     port
         Where its page is served; 0 before it runs, and where there is none.
 
@@ -57,18 +60,16 @@ class Watch:
     ['host']
     """
 
-    def __init__(self, settings: Settings, monitor: Monitor | None = None, news: News | None = None) -> None:
+    def __init__(self, settings: Settings, *, inside: bool = False, news: News | None = None) -> None:
         self.settings, self.news, self.port = settings, news, 0
         self.quarantine = Quarantine()
-        sources = tuple(sources_of(settings, self.quarantine))
-        destinations = tuple(sinks_of(settings))
-        self._outbox = Outbox(settings.outbox or None, destinations) if destinations else None
-        self.monitor = monitor or Monitor(settings.judging())
-        self._poller = Poller(sources, self.monitor.feed)
+        self.monitor = Monitor(settings.judging(inside=inside), tuple(sinks_of(settings)))
+        sources = tuple(sources_of(settings, self.quarantine, self.monitor.offsets))
+        self._poller = Poller(sources, self._feed)
         self._told: dict[str, int] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._turns, name="driftwatch-watch", daemon=True)
-        self._open = ExitStack()
+        self._page = ExitStack()
 
     def health(self) -> dict[str, Health]:
         """How each source is doing."""
@@ -82,10 +83,12 @@ class Watch:
         ConfigError
             If its page cannot be served.
         """
-        self.port = self._open.enter_context(served(self.settings.serve, [Sources(self.health)]))
-        if self._outbox is not None:
-            self._open.enter_context(self._outbox)
+        self.port = self._page.enter_context(served(self.settings.serve, self.page))
         self._thread.start()
+
+    def page(self) -> str:
+        """What is served: how the monitor and the sources are doing, and what is wrong."""
+        return self.monitor.metrics_text() + exposition(self.health())
 
     def ask_to_stop(self) -> None:
         """Let the watch end soon; may be called from a signal handler."""
@@ -104,7 +107,7 @@ class Watch:
         self._poller.stop()
         self.monitor.close()
         self._tell()
-        self._open.close()
+        self._page.close()
 
     def __enter__(self) -> Self:
         self.start()
@@ -123,12 +126,15 @@ class Watch:
                 rest = _LONGEST_REST_S
             self._stopping.wait(min(rest, _LONGEST_REST_S))
 
+    def _feed(self, source: Source, batch: Batch | None) -> None:
+        if isinstance(source, Followed):
+            self.monitor.feed(batch, source.name, source.offset, more=source.more)
+        elif batch is not None and len(batch):
+            self.monitor.feed(batch)
+
     def _tell(self) -> None:
         known = self.monitor.incidents()
-        new = [incident for incident in known if self._told.get(incident.id, -1) < incident.seq]
-        if self._outbox is not None and new:
-            self._outbox.put(new)
-        if self.news is not None:
-            for incident in new:
+        for incident in known:
+            if self.news is not None and self._told.get(incident.id, -1) < incident.seq:
                 self.news(incident)
         self._told = {incident.id: incident.seq for incident in known}

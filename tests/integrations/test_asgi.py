@@ -7,7 +7,9 @@ from collections import Counter
 import pytest
 
 pytest.importorskip("fastapi")
-httpx = pytest.importorskip("httpx2")
+pytest.importorskip("httpx2")
+
+import httpx2 as httpx
 
 from driftwatch.integrations import guest
 from driftwatch.integrations.asgi import Middleware

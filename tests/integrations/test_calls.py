@@ -121,13 +121,9 @@ def test_what_is_raised_is_told_and_raised(notebook, kind):
 
     bad = {"function": function, "coroutine": coroutine, "generator": generator, "async generator": async_generator}
     ask = watched(notebook, model="m")(bad[kind])
+    use = {"function": lambda answer: answer, "coroutine": asyncio.run}.get(kind, taken)
     with pytest.raises(TimeoutError, match="too slow"):
-        if kind == "function":
-            ask()
-        elif kind == "coroutine":
-            asyncio.run(ask())
-        else:
-            taken(ask())
+        use(ask())
     assert only(notebook)["error"] == "TimeoutError"
 
 

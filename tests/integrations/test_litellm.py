@@ -31,7 +31,7 @@ class Watch(Callback, CustomLogger):
 url = sys.argv[1] + "/v1"
 def asked(what, **more):
     messages = [{"role": "user", "content": what}]
-    return dict(model="openai/tiny", api_base=url, api_key="none", messages=messages, num_retries=0, max_retries=0, **more)
+    return dict(model="openai/tiny", api_base=url, api_key="none", messages=messages, max_retries=0, **more)
 
 async def later():
     await litellm.acompletion(**asked("hello"))

@@ -6,7 +6,9 @@ import gc
 import pytest
 
 pytest.importorskip("fastapi")
-openai = pytest.importorskip("openai")
+pytest.importorskip("openai")
+
+import openai
 
 from driftwatch.integrations.openai import watch
 from tests.integrations.serving import Broken, Notebook, served, service

@@ -12,32 +12,12 @@ from driftwatch.integrations.wire import Answer, EventStream, Stream, model_of, 
 
 LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=30)
-KEYS = st.sampled_from(
-    [
-        "id",
-        "model",
-        "choices",
-        "delta",
-        "message",
-        "content",
-        "text",
-        "finish_reason",
-        "usage",
-        "prompt_tokens",
-        "error",
-    ]
-    + [
-        "completion_tokens",
-        "input_tokens_details",
-        "cached_tokens",
-        "type",
-        "status",
-        "response",
-        "output",
-        "code",
-        "x",
-    ]
+NAMES = (
+    *("id", "model", "choices", "delta", "message", "content", "text", "finish_reason", "usage", "prompt_tokens"),
+    *("error", "completion_tokens", "input_tokens_details", "cached_tokens", "type", "status", "response", "output"),
+    *("code", "x"),
 )
+KEYS = st.sampled_from(NAMES)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=6),

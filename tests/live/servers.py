@@ -3,7 +3,7 @@
 import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -62,11 +62,8 @@ def listening(talk):
                     client, _ = server.accept()
                 except TimeoutError:
                     continue
-                with client:
-                    try:
-                        talk(client, stopped)
-                    except OSError:
-                        pass
+                with client, suppress(OSError):
+                    talk(client, stopped)
 
         thread = threading.Thread(target=serve)
         thread.start()

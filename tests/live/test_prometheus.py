@@ -8,7 +8,9 @@ import time
 import numpy as np
 import pytest
 
-httpx2 = pytest.importorskip("httpx2")
+pytest.importorskip("httpx2")
+
+import httpx2
 
 from driftwatch.config import Config
 from driftwatch.live.prometheus import Api, PrometheusServer

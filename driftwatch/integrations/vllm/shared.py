@@ -8,7 +8,6 @@ from functools import cache
 
 from driftwatch.integrations.vllm.join import Join, Row
 from driftwatch.live import Settings, Watch
-from driftwatch.monitor import Monitor
 
 VARIABLE = "DRIFTWATCH_CONFIG"
 """Names the ``watch.toml``; without it nothing is watched."""
@@ -21,8 +20,8 @@ class Shared:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.monitor = Monitor(settings.config)
-        self.watch = Watch(settings, self.monitor, news=lambda incident: log.warning("%s", incident.explain()))
+        self.watch = Watch(settings, inside=True, news=lambda incident: log.warning("%s", incident.explain()))
+        self.monitor = self.watch.monitor
         self.join = Join(self._tell)
         self.watch.start()
 
