@@ -11,13 +11,16 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import statistics
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
-from living.load import Load
+import httpx2
+from living.load import Load, text_of
 from living.server import serving
 
 RESULTS = Path(__file__).parent / "results"
@@ -30,6 +33,7 @@ every_s = 5
 [config.ticks]
 lateness_s = 3
 [host]
+[serve]
 [engine]
 tenant_header = "x-tenant"
 [[alerts]]
@@ -70,6 +74,57 @@ def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs:
     }  # fmt: skip
 
 
+def healthy(testbed: Path, core: int, seconds: float, out: Path) -> dict[str, Any]:
+    """Chats alone: whatever is told is a false alarm."""
+    config = watched(out, PORT)
+    with serving(testbed, out / "server.log", port=PORT, blocks=BLOCKS, core=core, config=config) as server:
+        load = Load(server.url, rate=2.0)
+        asyncio.run(load.run(seconds))
+        page = urllib.request.urlopen("http://127.0.0.1:9469/metrics").read().decode()
+    (out / "requests.jsonl").write_text("".join(json.dumps(row) + "\n" for row in load.rows))
+    (out / "page.prom").write_text(page)
+    return {"seconds": seconds, "requests": len(load.rows), "transitions": transitions(out)}
+
+
+def speed(testbed: Path, core: int, rounds: int, seconds: float, out: Path) -> dict[str, Any]:
+    """Tokens a second of two servers that take turns on one core, one with driftwatch inside."""
+    inside, plain = out / "inside.log", out / "plain.log"
+    rates: dict[str, list[float]] = {"plain": [], "inside": []}
+    with (
+        serving(testbed, plain, port=PORT, blocks=BLOCKS, core=core) as one,
+        serving(testbed, inside, port=PORT + 1, blocks=BLOCKS, core=core, config=watched(out, PORT + 1)) as other,
+    ):
+        servers = {"plain": one.url, "inside": other.url}
+        for number in range(-1, rounds):
+            for kind in ("plain", "inside") if number % 2 else ("inside", "plain"):
+                rate = asyncio.run(saturated(servers[kind], seconds, seed=number))
+                if number >= 0:  # the first round warms up
+                    rates[kind].append(rate)
+    pairs = [a / b - 1 for a, b in zip(rates["inside"], rates["plain"], strict=True)]
+    return {
+        "rounds": rounds,
+        "seconds": seconds,
+        "tokens_a_second": rates,
+        "change": statistics.median(pairs),
+        "pairs": pairs,
+    }
+
+
+async def saturated(url: str, seconds: float, seed: int, clients: int = 8) -> float:
+    """Tokens a second while so many clients ask one request after the other."""
+    load, began = Load(url), time.monotonic()
+    draw = random.Random(seed)
+
+    async def one(client: httpx2.AsyncClient) -> None:
+        while time.monotonic() - began < seconds:
+            await load.ask(client, "chat", text_of(draw, 60), 96)
+
+    async with httpx2.AsyncClient(timeout=300) as client:
+        await asyncio.gather(*(one(client) for _ in range(clients)))
+    tokens = sum(int(row["output_tokens"]) for row in load.rows)
+    return tokens / (time.monotonic() - began)
+
+
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -79,13 +134,19 @@ def main() -> None:
     parser.add_argument("--healthy", type=float, default=480.0, help="Seconds of healthy traffic.")
     parser.add_argument("--pressed", type=float, default=240.0, help="Seconds of pressure.")
     parser.add_argument("--hogs", type=int, default=5, help="Long requests at a time.")
+    parser.add_argument("--rounds", type=int, default=8, help="Rounds of the comparison of speeds.")
     parser.add_argument("--keep", type=Path, help="Keep what was recorded in this folder.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         out = asked.keep or Path(scratch)
         out.mkdir(parents=True, exist_ok=True)
-        found = pressure(asked.testbed, asked.core, asked.healthy, asked.pressed, asked.hogs, out)
-        (out / "pressure.json").write_text(json.dumps(found, indent=1))
+        found = {
+            "pressure": lambda: pressure(asked.testbed, asked.core, asked.healthy, asked.pressed, asked.hogs, out),
+            "healthy": lambda: healthy(asked.testbed, asked.core, asked.healthy, out),
+            "speed": lambda: speed(asked.testbed, asked.core, asked.rounds, 20.0, out),
+        }[asked.what]()
+        (out / f"{asked.what}.json").write_text(json.dumps(found, indent=1) + "\n")
+        print(json.dumps({name: value for name, value in found.items() if name != "transitions"}, indent=1))
 
 
 if __name__ == "__main__":

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from threading import Lock
 from typing import Any
 
-_WAIT_S = 3.0
+_WAIT_S = 2.0  # less than ticks.lateness_s: what is told after that must not be late
 _MOST = 10_000
 
 Row = dict[str, Any]
 
 
 class Join:
-    """Joins by the id that vLLM gives a request and puts into its answer.
+    """Joins by the id that vLLM gives a request and puts into its answer; nothing is told twice.
 
     The engine is done with a request before its last byte has left, so what it says waits for the edge; where that
     never comes (another route, or no middleware), it is told alone.
@@ -28,6 +28,11 @@ class Join:
         How long the engine's word waits, in seconds.
     clock
         Seconds of a clock that does not jump.
+
+    Attributes
+    ----------
+    late
+        Edges that came when the engine's word had been told alone: they are counted, and not told.
 
     Examples
     --------
@@ -44,8 +49,8 @@ class Join:
         self._tell, self._wait_s, self._clock = tell, wait_s, clock
         self._lock = Lock()
         self._waiting: OrderedDict[str, tuple[float, Row]] = OrderedDict()
-        self._gone: OrderedDict[str, None] = OrderedDict()
-        self._edge = False
+        self._told: OrderedDict[str, None] = OrderedDict()
+        self._edge, self.late = False, 0
 
     def expect_edge(self) -> None:
         """There is a middleware: wait for it."""
@@ -57,8 +62,8 @@ class Join:
             self._tell(facts)
             return
         with self._lock:
-            if request_id in self._gone:
-                return  # its edge was first, which is rare, and has been told
+            if request_id in self._told:
+                return  # its edge was first, which is rare
             since, known = self._waiting.pop(request_id, (self._clock(), {}))
             self._waiting[request_id] = (since, _together(known, facts))
         self.expire()
@@ -66,11 +71,12 @@ class Join:
     def edge(self, request_id: str | None, row: Row) -> None:
         """What the middleware saw of it; its times are those that the user felt."""
         with self._lock:
+            if request_id in self._told:
+                self.late += 1
+                return
             _, facts = self._waiting.pop(request_id or "", (0.0, {}))
-            if request_id is not None and not facts:
-                self._gone[request_id] = None
-                if len(self._gone) > _MOST:
-                    self._gone.popitem(last=False)
+            if request_id is not None:
+                self._remember(request_id)
         counts = {name: facts[name] for name in ("prompt_tokens", "output_tokens", "cached_tokens") if name in facts}
         self._tell(facts | row | counts)
 
@@ -82,8 +88,14 @@ class Join:
                 oldest = next(iter(self._waiting.values()), None)
                 if oldest is None or (oldest[0] > until and len(self._waiting) <= _MOST):
                     return
-                _, (_, facts) = self._waiting.popitem(last=False)
+                request_id, (_, facts) = self._waiting.popitem(last=False)
+                self._remember(request_id)
             self._tell(facts)
+
+    def _remember(self, request_id: str) -> None:
+        self._told[request_id] = None
+        if len(self._told) > _MOST:
+            self._told.popitem(last=False)
 
 
 def _together(known: Mapping[str, Any], facts: Row) -> Row:

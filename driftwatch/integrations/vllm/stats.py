@@ -56,7 +56,8 @@ class Recorder:
         if iteration is not None:
             for finished in iteration.finished_requests:
                 self._finished[str(finished.finish_reason)] += 1
-                here.join.engine(finished.request_id, row_of(finished, self._model))
+                row = row_of(finished, self._model) | {"completed_at": time.time()}
+                here.join.engine(finished.request_id, row)
             self._count(iteration)
         if scheduler is not None and not here.settings.targets:
             _prefixes(scheduler, self._totals)
