@@ -45,13 +45,16 @@ class Followed:
     def __init__(self, name: str, every_s: float, tail: Tail, parse: Parse) -> None:
         self.name, self.every_s, self._tail, self._parse = name, every_s, tail, parse
         self.offset: Mapping[str, Any] = tail.offset
-        self.more = False
+        self.more = True  # until it was looked at, there may be
 
     def read(self, at: float) -> Iterator[Batch | None]:
         """What was written since, in order; a part without rows too, for the offset has moved."""
         try:
             blocks = self._tail.blocks()
             block = next(blocks, None)
+            if block is None and self.more:
+                self.more = False
+                yield None
             while block is not None:
                 offset, batch = self._tail.offset, self._parse(block)
                 block = next(blocks, None)
@@ -60,9 +63,10 @@ class Followed:
         except DriftwatchError as error:
             raise SourceError(str(error)) from None
 
-    def failed(self, at: float) -> Iterable[Batch]:
-        """Nothing is known then."""
-        return []
+    def failed(self, at: float) -> Iterable[Batch | None]:
+        """Time passes all the same."""
+        self.more = False
+        return [None]
 
     def close(self) -> None:
         """Let the file go."""

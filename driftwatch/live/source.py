@@ -32,7 +32,7 @@ class Source(Protocol):
         """
         ...
 
-    def failed(self, at: float) -> Iterable[Batch]:
+    def failed(self, at: float) -> Iterable[Batch | None]:
         """What a failure tells: that a target is down."""
         ...
 

@@ -65,6 +65,8 @@ class Watch:
         self.quarantine = Quarantine()
         self.monitor = Monitor(settings.judging(inside=inside), tuple(sinks_of(settings)))
         sources = tuple(sources_of(settings, self.quarantine, self.monitor.offsets))
+        for source in sources:
+            self._feed(source, None)  # before time passes: what a log holds already is not late
         self._poller = Poller(sources, self._feed)
         self._told: dict[str, int] = {}
         self._stopping = threading.Event()
