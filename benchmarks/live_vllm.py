@@ -87,31 +87,41 @@ def healthy(testbed: Path, core: int, seconds: float, out: Path) -> dict[str, An
 
 
 def speed(testbed: Path, core: int, rounds: int, seconds: float, out: Path) -> dict[str, Any]:
-    """Tokens a second of two servers that take turns on one core, one with driftwatch inside."""
+    """Tokens a second, and CPU time of a token, of two servers that take turns on one core, one with driftwatch inside."""
     inside, plain = out / "inside.log", out / "plain.log"
     rates: dict[str, list[float]] = {"plain": [], "inside": []}
+    costs: dict[str, list[float]] = {"plain": [], "inside": []}
     with (
         serving(testbed, plain, port=PORT, blocks=BLOCKS, core=core) as one,
         serving(testbed, inside, port=PORT + 1, blocks=BLOCKS, core=core, config=watched(out, PORT + 1)) as other,
     ):
-        servers = {"plain": one.url, "inside": other.url}
+        servers = {"plain": one, "inside": other}
         for number in range(-1, rounds):
             for kind in ("plain", "inside") if number % 2 else ("inside", "plain"):
-                rate = asyncio.run(saturated(servers[kind], seconds, seed=number))
+                before = servers[kind].cpu_s()
+                tokens, took = asyncio.run(saturated(servers[kind].url, seconds, seed=number))
                 if number >= 0:  # the first round warms up
-                    rates[kind].append(rate)
-    pairs = [a / b - 1 for a, b in zip(rates["inside"], rates["plain"], strict=True)]
+                    rates[kind].append(tokens / took)
+                    costs[kind].append((servers[kind].cpu_s() - before) / tokens * 1e3)
     return {
         "rounds": rounds,
         "seconds": seconds,
         "tokens_a_second": rates,
-        "change": statistics.median(pairs),
-        "pairs": pairs,
+        "cpu_ms_a_token": costs,
+        "tokens_a_second_change": _change(rates),
+        "cpu_a_token_change": _change(costs),
     }
 
 
-async def saturated(url: str, seconds: float, seed: int, clients: int = 8) -> float:
-    """Tokens a second while so many clients ask one request after the other."""
+def _change(values: dict[str, list[float]]) -> dict[str, float]:
+    """Median of the paired changes, and its quartiles."""
+    pairs = [a / b - 1 for a, b in zip(values["inside"], values["plain"], strict=True)]
+    low, middle, high = statistics.quantiles(pairs, n=4)
+    return {"median": middle, "low": low, "high": high}
+
+
+async def saturated(url: str, seconds: float, seed: int, clients: int = 8) -> tuple[int, float]:
+    """Tokens, and seconds, while so many clients ask one request after the other."""
     load, began = Load(url), time.monotonic()
     draw = random.Random(seed)
 
@@ -121,8 +131,7 @@ async def saturated(url: str, seconds: float, seed: int, clients: int = 8) -> fl
 
     async with httpx2.AsyncClient(timeout=300) as client:
         await asyncio.gather(*(one(client) for _ in range(clients)))
-    tokens = sum(int(row["output_tokens"]) for row in load.rows)
-    return tokens / (time.monotonic() - began)
+    return sum(int(row["output_tokens"]) for row in load.rows), time.monotonic() - began
 
 
 def main() -> None:

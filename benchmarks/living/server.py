@@ -25,16 +25,25 @@ class Server:
     url
         Its address.
     pid
-        The process of its API server.
+        The process of its API server, which leads a session of its own.
     """
 
     url: str
     pid: int
 
     def cpu_s(self) -> float:
-        """CPU time of the API server's process, in seconds: the engine itself is another process."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        """CPU time of all its processes, in seconds: the API server's, the engine's and its workers'."""
+        own = (_stat(Path(entry)) for entry in Path("/proc").glob("[0-9]*"))
+        ticks = sum(int(fields[11]) + int(fields[12]) for fields in own if fields and int(fields[3]) == self.pid)
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(process: Path) -> list[str]:
+    """The fields of a process after its name; the fourth is its session."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []  # it has just ended
 
 
 @contextmanager
