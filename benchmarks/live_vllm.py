@@ -87,7 +87,7 @@ def healthy(testbed: Path, core: int, seconds: float, out: Path) -> dict[str, An
 
 
 def speed(testbed: Path, core: int, rounds: int, seconds: float, out: Path) -> dict[str, Any]:
-    """Tokens a second, and CPU time of a token, of two servers that take turns on one core, one with driftwatch inside."""
+    """Tokens a second, and CPU time of one, of two servers in turns on one core, one of them with driftwatch inside."""
     inside, plain = out / "inside.log", out / "plain.log"
     rates: dict[str, list[float]] = {"plain": [], "inside": []}
     costs: dict[str, list[float]] = {"plain": [], "inside": []}

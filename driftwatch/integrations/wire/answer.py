@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic_core import from_json
 
 from driftwatch.integrations.wire.asked import texts_of
 
-_TEXTS = ("content", "reasoning_content", "reasoning", "text", "refusal")
-_CALLS = ("tool_calls", "function_call")
+_TEXTS = frozenset({"content", "reasoning_content", "reasoning", "text", "refusal"})
+_CALLS = frozenset({"tool_calls", "function_call"})
 _STATUS = {"completed": "stop", "failed": "error", "cancelled": "abort"}
 _MOST_TEXT = 1 << 18  # characters of an answer that are kept
 _MOST_TOKENS = 10**9
+_MOST_WORD = 200
 
 Get = Callable[..., Any]
 
@@ -75,10 +76,17 @@ class Answer:
 
     def part(self, said: Any, at: float) -> None:
         """Take one stream event as a dict or an object."""
-        texts = [*_new_texts(said)]
+        get = _getter(said)
+        texts: list[str] = []
+        for choice in _some(get("choices")):
+            of = _getter(choice)
+            texts += _texts_in(of("delta") or choice)
+            self._finished(of("finish_reason"))
+        if kind := get("type"):
+            texts += _text_of_a_response(kind, get("delta"))
         if texts:
             self.said(texts, at)
-        self._facts(said)
+        self._facts(get)
 
     def said(self, texts: Iterable[str], at: float) -> None:
         """Take new text, which came at this time."""
@@ -91,10 +99,13 @@ class Answer:
     def whole(self, said: Any) -> None:
         """Take an answer that came at once, as bytes, a dict or an object."""
         said = _parsed(said) if isinstance(said, bytes) else said
-        if said is not None:
-            self._facts(said)
-            if self.keep_text:
-                self._keep(_whole_texts(said))
+        if said is None:
+            return
+        for choice in _some(_get(said, "choices")):
+            self._finished(_get(choice, "finish_reason"))
+        self._facts(_getter(said))
+        if self.keep_text:
+            self._keep(_whole_texts(said))
 
     @property
     def text(self) -> str | None:
@@ -132,15 +143,18 @@ class Answer:
                 self._texts.append(text[: _MOST_TEXT - self._length])
                 self._length += len(text)
 
-    def _facts(self, said: Any) -> None:
-        said = _get(said, "response") or said  # the last event of the responses API wraps the whole
-        get = _getter(said)
+    def _finished(self, reason: Any) -> None:
+        if reason and isinstance(reason, str):
+            self.finish_reason = reason[:_MOST_WORD]
+
+    def _facts(self, get: Get) -> None:
+        """What an answer, or a part of one, says beside its text."""
+        if (inner := get("response")) and not isinstance(inner, str):
+            get = _getter(inner)  # the last event of the responses API wraps the whole
         self.id = self.id or _word(get("id"))
         self.model = self.model or _word(get("model"))
-        for choice in _some(get("choices")):
-            self.finish_reason = _word(_get(choice, "finish_reason")) or self.finish_reason
         if status := get("status"):
-            self.finish_reason = _ended(status, said) or self.finish_reason
+            self._finished(_ended(status, get("incomplete_details")))
         if (error := get("error")) and not isinstance(error, bool):
             self.error = _word(_get(error, "type")) or _word(_get(error, "code")) or "error"
         if usage := get("usage"):
@@ -164,20 +178,18 @@ def _parsed(data: bytes) -> Any:
         return None
 
 
-def _new_texts(said: Any) -> Iterable[str]:
-    """Text that one stream event adds; a part of a tool call counts, and is no text."""
-    for choice in _some(_get(said, "choices")):
-        delta = _get(choice, "delta") or choice
-        names = delta.keys() if isinstance(delta, dict) else (*_TEXTS, *_CALLS)
-        for name in names:
-            if name in _TEXTS and isinstance(text := _get(delta, name), str) and text:
-                yield text
-            elif name in _CALLS and _get(delta, name):
-                yield ""
-    kind = _get(said, "type")
-    if isinstance(kind, str) and kind.startswith("response.") and kind.endswith(".delta"):
-        delta = _get(said, "delta")
-        yield delta if isinstance(delta, str) else ""
+def _texts_in(delta: Any) -> list[str]:
+    """Text that a stream event adds to one choice; a part of a tool call counts, and is no text."""
+    names = delta.keys() if isinstance(delta, dict) else (*_TEXTS, *_CALLS)
+    found = [(name, _get(delta, name)) for name in names if name in _TEXTS or name in _CALLS]
+    return [value if name in _TEXTS else "" for name, value in found if value and (name in _CALLS or _is_text(value))]
+
+
+def _text_of_a_response(kind: Any, delta: Any) -> list[str]:
+    """Text that an event of the responses API adds."""
+    if not _is_text(kind) or not kind.startswith("response.") or not kind.endswith(".delta"):
+        return []
+    return [delta if _is_text(delta) else ""]
 
 
 def _whole_texts(said: Any) -> Iterable[str]:
@@ -189,11 +201,11 @@ def _whole_texts(said: Any) -> Iterable[str]:
             yield from texts_of(_get(part, "text"))
 
 
-def _ended(status: Any, said: Any) -> str | None:
+def _ended(status: Any, details: Any) -> str | None:
     """Why an answer of the responses API ended, by its status."""
     if status == "incomplete":
-        return _word(_get(_get(said, "incomplete_details"), "reason")) or "length"
-    return _STATUS.get(status) if isinstance(status, str) else None
+        return _word(_get(details, "reason")) or "length"
+    return _STATUS.get(status) if _is_text(status) else None
 
 
 def _getter(said: Any) -> Get:
@@ -211,7 +223,11 @@ def _some(values: Any) -> Iterable[Any]:
 
 
 def _word(value: Any) -> str | None:
-    return value[:200] if isinstance(value, str) and value else None
+    return value[:_MOST_WORD] if isinstance(value, str) and value else None
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str)
 
 
 def _tokens(value: Any, known: int | None) -> int | None:

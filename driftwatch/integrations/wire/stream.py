@@ -7,6 +7,7 @@ from driftwatch.integrations.wire.events import EventStream
 
 _TEXT = b'"content":"'
 _GOES_ON = b'"finish_reason":null'
+_DONE = b"data: [DONE]\n\n"
 _QUOTE, _NEWLINE = b'"'[0], b"\n"
 
 
@@ -52,6 +53,8 @@ class Stream:
             answer = self.answer
             answer.chunks += 1
             answer.last_at = at
+            return
+        if not piece or (piece == _DONE and self.events.idle):
             return
         for data in self.events.feed(piece):
             self.answer.event(data, at)
