@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 import driftwatch as dw
 from driftwatch._settings import default_toml
+from driftwatch.collector.command import collect
 from driftwatch.demo import recording
 from driftwatch.demo.show import watch
 from driftwatch.errors import DriftwatchError, InputError
@@ -259,6 +260,7 @@ def config() -> int:
 
 
 app.add_command(watch_live)
+app.add_command(collect)
 
 
 def stored_incidents(path: Path) -> list[Incident]:

@@ -173,6 +173,11 @@ class Monitoring(Section):
     traffic: Literal["requests", "histograms"] = Field(
         "requests", description="What tells of latency: request by request, or the histograms of a metrics page."
     )
+    collector: str = Field("", description="Where ticks are handed to instead: unix:///path or http://host:port.")
+    spool_mb: int = Field(64, ge=1, description="What waits for the collector at most; the oldest is let go, in MB.")
+    patience_s: float = Field(
+        15.0, gt=0, description="A collector waits so long for a worker that is not heard of, in seconds."
+    )
     folder: str = Field("", description="Where checkpoints and alerts to be sent are kept; empty: in memory only.")
     checkpoint_s: float = Field(60.0, gt=0, description="At most so much is lost in a crash, in seconds.")
 

@@ -222,9 +222,11 @@ def test_a_pause_in_which_nobody_listened_is_no_silence():
     engine.add(batch.take(batch.at < START + 5 * 200))
     assert engine.advance(now=START + 5 * 200) == []
     engine = gone_on(engine)
-    assert 950 <= pass_over(engine, START + 5 * 400) <= 1050
+    pass_over(engine, START + 5 * 400)
     engine.add(batch.take(batch.at >= START + 5 * 400))
     assert engine.advance(now=START + 5 * 500) == []
     silence = engine.telemetry.silences["model=m"]
     assert silence.longest < 10
-    assert pass_over(engine, START) == 0.0
+    known = pack(engine_state(engine))
+    pass_over(engine, START)
+    assert pack(engine_state(engine)) == known

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.baseline.features import LOAD_SPAN, LONG_SPAN, Seen, Workload, load_of, work_of, workload_of
+from driftwatch.baseline.features import FEATURES, LOAD_SPAN, LONG_SPAN, Seen, Workload, load_of, work_of, workload_of
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
+from driftwatch.baseline.load import SLOWER, less_load, slower
 from driftwatch.baseline.pending import NEVER, Pending, one_of, outside
+from driftwatch.baseline.reuse import Asked, asked_of, expected_rise
 from driftwatch.baseline.senders import Senders
 from driftwatch.baseline.shares import Shares
-from driftwatch.baseline.tails import BURST, apart, less_load, surely
+from driftwatch.baseline.tails import BURST, apart, surely
 from driftwatch.baseline.warmup import find_step, independent, outages
 from driftwatch.baseline.workload import (
     BY_SENDER,
@@ -37,7 +39,7 @@ _REFIT = 1.25  # solve again when there is this much more to learn from
 _SETTLED = 0.95  # of the requests that are under way when a warm-up begins are done when it is learnt from
 _GAP = 720  # a warm-up does not reach over a longer pause, in ticks
 _STATE = (
-    *("models", "seen", "shares", "centre", "warmup", "warmup_first", "down"),
+    *("models", "seen", "shares", "asked", "centre", "warmup", "warmup_first", "down"),
     *("work", "worth", "learnt", "solved", "notes"),
 )
 _STEP_SIGNALS = ("ttft", "itl", "latency")
@@ -68,6 +70,7 @@ class StreamBaseline:
     senders: dict[str, Senders] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen.nothing)
     shares: Shares = field(default_factory=Shares.nothing)
+    asked: Asked = field(default_factory=Asked)
     centre: Floats = field(default_factory=lambda: np.zeros(5))
     warmup: list[Ticks] = field(default_factory=list)
     warmup_first: int | None = None
@@ -90,6 +93,7 @@ class StreamBaseline:
             "seen": self.seen.counts,
             "outcomes": np.vstack([self.shares.hits, self.shares.total]),
             "centre": self.centre,
+            "asked": self.asked.known,
             "learnt": np.array([self.learnt, self.solved]),
         }
         for name, model in self.models.items():
@@ -100,6 +104,7 @@ class StreamBaseline:
         """Take over what was learnt elsewhere."""
         self.seen, self.centre = Seen(arrays["seen"].copy()), arrays["centre"]
         self.shares = Shares(arrays["outcomes"][:-1].copy(), arrays["outcomes"][-1].copy())
+        self.asked = Asked.of_array(arrays["asked"])
         self.learnt, self.solved = (float(x) for x in arrays["learnt"])
         for name in CONDITIONAL:
             prefix = f"model.{name}."
@@ -232,7 +237,7 @@ class StreamBaseline:
     def _begin_again(self, ticks: Ticks, first: int, worth: float = np.inf) -> None:
         self.worth = worth
         self.models, self.senders, self.seen, self.shares = {}, {}, Seen.nothing(), Shares.nothing()
-        self.pending, self.work = [], np.empty(0)
+        self.pending, self.work, self.asked = [], np.empty(0), Asked()
         self.learnt = self.solved = 0.0
         self.warmup, self.warmup_first = [ticks], first
 
@@ -257,6 +262,10 @@ class StreamBaseline:
                     kinds = ticks.segment[values.row], workload.cells[values.row, 0]
                     senders.learn(*kinds, model.residual(design, values), values.count)
                     senders.settle()
+                if signal == "prefill_share":
+                    known, residual = self._residual(signal, ticks, workload, design, values)
+                    self.asked.learn(asked_of(workload, known, residual, first, last - first + 1))
+                    self.asked.settle()
                 _stray(signal, model, ticks, design, values)
                 model.settle_tails()
         self.seen.add(workload.cells, workload.requests)
@@ -284,6 +293,8 @@ class StreamBaseline:
         design = workload.design(self.centre)
         inside = self.seen.covers(workload.cells)
         more = np.maximum(load_of(work, self.work, LONG_SPAN) - self.centre[3], 0.0)
+        more[: LONG_SPAN - 1 - len(self.work)] = 0.0  # of so few ticks it is chance
+        asked = np.zeros((3, n))
         tracks: dict[str, Observed] = {}
         segments: dict[str, SegmentSums] = {}
         distances: dict[str, tuple[Ints, Floats, Floats]] = {}
@@ -292,12 +303,18 @@ class StreamBaseline:
             values = values.take(np.flatnonzero(inside[values.row]))
             values, residual = self._residual(signal, ticks, workload, design, values)
             at = ticks.tick[values.row]
-            tick, value, total = by_tick(signal, at, residual, values.count, first, n)
+            if signal == "prefill_share":
+                asked = asked_of(workload, values, residual, first, n)
+                residual = residual - expected_rise(float(model.coefficients[0]), *self.asked.beyond(asked))[at - first]
+            tick, middle, total = by_tick(signal, at, residual, values.count, first, n)
+            value = middle
+            if signal in SLOWER:
+                value = slower(middle, float(model.coefficients[FEATURES.index("load")]), more[tick - first])
             raw = location(signal, at - first, values.value, values.count, n)[tick - first]
             tracks[signal] = Observed(tick, value, total, raw, float(model.coefficients[0]))
             if signal in TAILS:
                 row = tick.searchsorted(at)
-                distance = apart(residual, value[row], total[row])
+                distance = apart(residual, middle[row], total[row])
                 distances[TAILS[signal]] = (at, distance, values.count)
                 late = surely(value, total, model.scale)
                 distances[BURSTS[signal]] = (tick, late, np.ones(len(tick)))
@@ -310,7 +327,7 @@ class StreamBaseline:
             segments[signal] = _by_segment(ticks, values, residual, model.scale)
         tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
         self.work = np.concatenate([self.work, work])[-(LONG_SPAN - 1) :]
-        self.pending.append(Pending(workload, ticks, distances))
+        self.pending.append(Pending(workload, ticks, distances, np.vstack([np.arange(first, last + 1), asked])))
         return Judged(tracks, segments, np.nan_to_num(counts))
 
     def _residual(
@@ -364,12 +381,15 @@ class StreamBaseline:
             self._absorb(one_of(parts))  # joined, so that the cuts of the batches leave no trace
             for name, (_, distance, count) in (item for part in parts for item in part.apart.items()):
                 self.models[BY_NAME[name].tail_of].slowest(name).learn(distance, count)
-        self.pending = [p.between(before, NEVER) for p in self.pending if (p.workload.tick >= before).any()]
+            for part in parts:
+                self.asked.learn(part.asked[1:])
+        self.pending = [p.between(before, NEVER) for p in self.pending if (p.asked[0] >= before).any()]
         if self.learnt >= self.solved * _REFIT:
             for model in self.models.values():
                 model.settle()
             for senders in self.senders.values():
                 senders.settle()
+            self.asked.settle()
             self.solved = self.learnt
 
     def _absorb_all(self) -> None:

@@ -23,6 +23,7 @@ from driftwatch.incidents.telemetry import Outage, Telemetry
 from driftwatch.incidents.watch import DOUBT, EPOCH, StreamWatch
 from driftwatch.ticks import TickBuilder, Ticks, empty
 from driftwatch.ticks.histograms import HistogramTicks
+from driftwatch.ticks.protocol import Ticking
 from driftwatch.ticks.series import SeriesStore
 from driftwatch.ticks.watermark import Watermark
 
@@ -43,6 +44,8 @@ class Engine:
         What is healthy, where it was learnt before.
     keep_series
         Keep all metrics (summed up by tick), as a scan does that reads them before the requests.
+    builder
+        Makes ticks of events, where they are not made here.
     """
 
     def __init__(
@@ -52,11 +55,12 @@ class Engine:
         from_requests: bool = True,
         baseline: Baseline | None = None,
         keep_series: bool = False,
+        builder: Ticking | None = None,
     ) -> None:
         self.config, self.from_requests, self.keep_series = config, from_requests, keep_series
         self.baseline = baseline or Baseline()
         self.threshold = log_threshold(config)
-        self.builder: TickBuilder | HistogramTicks = TickBuilder(config) if from_requests else HistogramTicks(config)
+        self.builder: Ticking = builder or (TickBuilder(config) if from_requests else HistogramTicks(config))
         history = round(config.attribution.history_s / config.ticks.width_s)
         self.history_ticks = history
         kept = 2**40 if keep_series else history
@@ -109,19 +113,12 @@ class Engine:
 
     def finish(self) -> list[Incident]:
         """Judge what is left, and look at every open incident once more."""
-        last = self._end()
+        last = self.builder.end(self.measured.value)
         found = self._run(self.builder.close(last), last) if last is not None else []
         now = (self.next_tick or 0) - 1
         left = [self.lost(outage, now) for outage in self.telemetry.outages if outage.resolved is None]
         left += [self.record(life, now) for life in self.lives if life.resolved is None]
         return found + self._told(left)
-
-    def _end(self) -> int | None:
-        """The tick of the newest event; of histograms, what their newest samples tell of."""
-        if isinstance(self.builder, HistogramTicks) or not np.isfinite(self.builder.watermark):
-            return self.builder.final
-        # what was measured later shows that time went on
-        return int(max(self.builder.watermark, self.measured.value) // self.config.ticks.width_s)
 
     def _run(self, ticks: Ticks, last: int) -> list[Incident]:
         found: list[Incident] = []
@@ -259,7 +256,7 @@ class Engine:
             history.settle(last + 1 - EPOCH)
         for watch in self.watches.values():
             if watch.baseline.ready:
-                guard = _LONGEST_DOUBT if watch.in_doubt(last) else self.config.learning.guard_ticks
+                guard = _LONGEST_DOUBT if watch.in_doubt(last) else watch.guard
                 watch.learn(last + 1 - guard, self._skip(watch.title, last))
             elif (judged := watch.start(last)) is not None:
                 self.histories[watch.title].add(judged)
@@ -293,7 +290,7 @@ class Engine:
             if any(title == stream and not BY_NAME[signal].workload for title, signal in life.alarms)
         ] + self.telemetry.spans(stream, last)
         spans += self._by_title(stream).spans()
-        recent = [s for s in spans if s[1] >= last - self.config.learning.guard_ticks - EPOCH]
+        recent = [s for s in spans if s[1] >= last - self._by_title(stream).guard - EPOCH]
         return (min(s[0] for s in recent), max(s[1] for s in recent)) if recent else None
 
     def _forget(self, before: int) -> None:
@@ -306,15 +303,17 @@ class Engine:
 
     def record(self, life: Life, tick: int) -> Incident:
         """An incident as it is known at a tick: one transition of it."""
-        return record(life, self._scene(), self.checks, self._again, tick)
+        return record(life, self._scene(tick), self.checks, self._again, tick)
 
     def lost(self, outage: Outage, tick: int) -> Incident:
         """The same for what is not heard of any more."""
-        return lost(outage, self.telemetry, self._scene(), self.checks, tick)
+        return lost(outage, self.telemetry, self._scene(tick), self.checks, tick)
 
-    def _scene(self) -> Scene:
+    def _scene(self, tick: int) -> Scene:
         labels = {w.title: self.builder.streams.where(number) for number, w in self.watches.items()}
-        return Scene(self.config, self.histories, labels, self.builder.segments, own(self.series), self.markers)
+        return Scene(
+            self.config, self.histories, labels, self.builder.segments, own(self.series.until(tick)), self.markers
+        )
 
     def _again(self, alarm: Alarm, tick: int) -> Alarm:
         return self._by_title(alarm.stream).again(alarm, tick)

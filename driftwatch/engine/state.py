@@ -45,7 +45,7 @@ def take_engine_state(engine: Engine, state: Mapping[str, Any]) -> None:
         raise StateError(f"the saved state lacks {error}") from error
 
 
-def pass_over(engine: Engine, until: float) -> float:
+def pass_over(engine: Engine, until: float) -> None:
     """Go on at a later time: nobody listened until then, and nothing follows from the silence.
 
     Requests that were in flight, or that had not been judged yet, are let go.
@@ -53,19 +53,17 @@ def pass_over(engine: Engine, until: float) -> float:
     Parameters
     ----------
     until
-        Seconds since the epoch.
-
-    Returns
-    -------
-    Seconds that were passed over.
+        Seconds since the epoch; the past is left alone.
     """
     tick = int(until // engine.config.ticks.width_s)
-    if engine.next_tick is None or tick <= engine.next_tick:
-        return 0.0
+    if engine.next_tick is None:
+        engine.builder.pass_over(tick - 1)
+        return
     pause = tick - engine.next_tick
+    if pause <= 0:
+        return
     engine.builder.pass_over(tick - 1)
     engine.telemetry.pass_over(tick, pause)
     for watch in engine.watches.values():
         watch.baseline.pass_over(pause)
     engine.next_tick = tick
-    return pause * engine.config.ticks.width_s

@@ -196,6 +196,7 @@ class SeriesKey:
     kind: str = ""
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """Samples of time series, a row each.

@@ -139,6 +139,11 @@ class Staleness:
             self.stale = np.append(self.stale, np.zeros(more, np.bool_))
 
     @property
+    def any(self) -> bool:
+        """Whether any metrics came so far."""
+        return bool((self.samples > 0).any())
+
+    @property
     def usual(self) -> Floats:
         """Mean ticks between two samples."""
         return np.asarray(self.span / np.maximum(self.samples - 1, 1))
@@ -164,7 +169,7 @@ class Staleness:
                 source,
                 min(int(self.last[k] + max(round(usual[k]), 1)) for k in members),
                 tuple(sorted(names[k][1] for k in members)),
-                sum(s == source for s, _ in names),
+                sum(s == source and n > 0 for (s, _), n in zip(names, self.samples.tolist(), strict=True)),
                 float(np.median(usual[members])) * self.width_s,
             )
             for source, members in sorted(by_source.items())

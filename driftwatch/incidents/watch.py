@@ -20,6 +20,7 @@ from driftwatch.incidents.life import Alarm, kind_of
 from driftwatch.incidents.panel import SLOW_LOCATIONS, Panel, SignalTest, margins_of, panels_of, signal_tests
 from driftwatch.state import keep, take
 from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.statistics.ranks import lag_of
 from driftwatch.ticks import Ticks
 
 DOUBT = math.log(20.0)
@@ -194,6 +195,12 @@ class StreamWatch:
             for signal, evidence in zip(panel.signals, panel.detector.evidence(last), strict=True)
             if not BY_NAME[signal].workload
         )
+
+    @property
+    def guard(self) -> int:
+        """The newest ticks, which are not learnt from yet: a change must show before it is learnt."""
+        known = max(len(learnt) for learnt in self.panels[0].detector.learnt)
+        return max(self.config.learning.guard_ticks, lag_of(known))
 
     def learn(self, before: int, skip: tuple[int, int] | None) -> None:
         """Take what was seen before this tick as healthy, but for the ticks in ``skip``."""

@@ -12,11 +12,12 @@ from driftwatch.config import Config
 from driftwatch.engine import Engine
 from driftwatch.engine.commands import accept, acknowledge
 from driftwatch.engine.state import engine_state, pass_over, take_engine_state
-from driftwatch.events.columns import Batch
 from driftwatch.incidents import Incident
 from driftwatch.incidents.watch import StreamWatch
-from driftwatch.monitor.place import Known
+from driftwatch.monitor.parcel import Parcel
+from driftwatch.monitor.place import Fed, Known
 from driftwatch.monitor.stats import StreamStats
+from driftwatch.ticks.protocol import Ticking
 
 _LOG10 = math.log(10.0)
 _SAY = {"acknowledge": acknowledge, "accept": accept}
@@ -31,18 +32,22 @@ class Local:
         Settings.
     baseline
         What is healthy, where it was learnt before.
+    builder
+        Makes the ticks, where they are not made of requests or histograms.
     """
 
-    def __init__(self, config: Config, baseline: Baseline | None) -> None:
+    def __init__(self, config: Config, baseline: Baseline | None, builder: Ticking | None = None) -> None:
         self.config = config
-        self.engine = Engine(config, from_requests=config.monitor.traffic == "requests", baseline=baseline)
+        rows = config.monitor.traffic == "requests" or builder is not None
+        self.engine = Engine(config, from_requests=rows, baseline=baseline, builder=builder)
         self.latest: dict[str, Incident] = {}
         self.told: Counter[tuple[str, str]] = Counter()
         self._known = Known(threshold=self.engine.threshold / _LOG10)
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: Fed) -> None:
         """Take events."""
-        self.engine.add(batch)
+        if not isinstance(batch, Parcel):
+            self.engine.add(batch)
 
     def advance(self, now: float | None) -> list[Incident]:
         """Judge what is final."""
@@ -52,13 +57,16 @@ class Local:
         """Judge what is left."""
         return self._noted(self.engine.finish())
 
+    def leave(self) -> None:
+        """All that is known is in the checkpoint."""
+
     def say(self, what: str, id: str) -> Incident:
         """``acknowledge`` or ``accept`` an incident."""
         return self._noted([_SAY[what](self.engine, id)])[0]
 
-    def pass_over(self, until: float) -> float:
+    def pass_over(self, until: float) -> None:
         """Go on at a later time."""
-        return pass_over(self.engine, until)
+        pass_over(self.engine, until)
 
     def _noted(self, transitions: list[Incident]) -> list[Incident]:
         for incident in transitions:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from pathlib import Path
 from typing import IO
+
+_ALL: weakref.WeakSet[FolderLock] = weakref.WeakSet()
 
 
 class FolderLock:
@@ -18,6 +22,7 @@ class FolderLock:
     def __init__(self, path: Path | None) -> None:
         self.path = path
         self._file: IO[bytes] | None = None
+        _ALL.add(self)
 
     @property
     def mine(self) -> bool:
@@ -47,7 +52,7 @@ class FolderLock:
         return True
 
     def release(self) -> None:
-        """Let go of it; in the child of a fork this leaves it to the parent."""
+        """Let go of it."""
         if self._file is not None:
             self._file.close()
             self._file = None
@@ -59,3 +64,13 @@ def _lock(file: IO[bytes]) -> None:
     except ImportError:  # not on this system
         return
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _leave_to_parent() -> None:
+    """In the child of a fork: a lock is held for as long as anybody has its file open."""
+    for lock in list(_ALL):
+        lock.release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)

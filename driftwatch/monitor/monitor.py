@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,14 +13,15 @@ from typing import Any, Literal, Self
 from driftwatch.baseline import Baseline
 from driftwatch.config import Config
 from driftwatch.errors import StateError
-from driftwatch.events.columns import Batch
 from driftwatch.incidents import Incident
 from driftwatch.monitor import checkpoint
 from driftwatch.monitor.background import Background
 from driftwatch.monitor.clock import GivenClock, SteadyClock
 from driftwatch.monitor.exposition import exposition
 from driftwatch.monitor.local import Local
+from driftwatch.monitor.place import Fed, Place
 from driftwatch.monitor.post import Sinks
+from driftwatch.monitor.remote import Remote
 from driftwatch.monitor.stats import Stats
 from driftwatch.monitor.work import Work
 
@@ -42,6 +44,11 @@ class Monitor:
     clock
         For replays: a function that returns the time in seconds since the epoch, or ``"events"`` to let time pass only
         as events come in. By default the time passes evenly from the wall clock's when the monitor is made.
+    collector, token
+        In one of several workers: where to hand its ticks (``unix:///path`` or ``http://host:port``; by default
+        ``monitor.collector``), and the secret that is asked for there (by default ``$DRIFTWATCH_TOKEN``).
+    place
+        Makes what takes the events, where that is neither the engine nor a collector.
 
     Raises
     ------
@@ -64,11 +71,26 @@ class Monitor:
         *,
         baseline: Baseline | None = None,
         clock: Callable[[], float] | Literal["events"] | None = None,
+        collector: str | None = None,
+        token: str | None = None,
+        place: Callable[[], Place] | None = None,
     ) -> None:
         self.config = Config.load(config)
-        self._baseline, self._sinks, self._given_clock = baseline, sinks, clock
+        if collector is not None:
+            self.config = self.config.model_copy(
+                update={"monitor": self.config.monitor.model_copy(update={"collector": collector})}
+            )
+        self._sinks, self._given_clock = sinks, clock
+        self._place = place or self._usual_place(baseline, token)
         self._begin()
-        self._background = Background(lambda: self._work.turn(), self._begin_child, self.close)
+        self._background = Background(lambda: self._work.turn(), self._begin, self.close)
+
+    def _usual_place(self, baseline: Baseline | None, token: str | None) -> Callable[[], Place]:
+        config = self.config
+        if not config.monitor.collector:
+            return lambda: Local(config, baseline)
+        secret = os.environ.get("DRIFTWATCH_TOKEN", "") if token is None else token
+        return lambda: Remote(config, secret)
 
     @classmethod
     def load(
@@ -103,12 +125,8 @@ class Monitor:
     def _begin(self, state: Mapping[str, Any] | None = None) -> None:
         clock = (lambda: math.nan) if self._given_clock == "events" else self._given_clock
         steady = SteadyClock() if clock is None else GivenClock(clock)
-        self._work = Work(self.config, lambda: Local(self.config, self._baseline), self._sinks, steady, state)
+        self._work = Work(self.config, self._place, self._sinks, steady, state)
         self._stamp, self._handoff, self._calls = steady.stamp, self._work.handoff, self._work.handoff.calls
-
-    def _begin_child(self) -> None:
-        self._work.folder.release()
-        self._begin()
 
     def request(self, /, *wrong: object, **fields: Any) -> None:
         """Tell of a request that ended.
@@ -210,7 +228,7 @@ class Monitor:
         until = datetime.fromtimestamp(now, UTC) + timedelta(seconds=duration_s)
         self.marker("maintenance", text, {**where, "until": until.isoformat()}, at=now)
 
-    def feed(self, batch: Batch | None, source: str | None = None, offset: Any = None, *, more: bool = False) -> None:
+    def feed(self, batch: Fed | None, source: str | None = None, offset: Any = None, *, more: bool = False) -> None:
         """Take a whole batch of columns, as readers make them; unlike a call it is never shed.
 
         For sources that can be read again: what is told of a source is saved with what was made of its batch, so that
@@ -234,8 +252,9 @@ class Monitor:
 
     @property
     def offsets(self) -> Mapping[str, Any]:
-        """By source, how far it was read when the state was saved that this monitor went on from."""
-        return self._work.begun_offsets()
+        """By source, how far it had been read when the newest checkpoint was written: where to go on after a crash."""
+        self._work.begin()
+        return self._work.saved_offsets
 
     def incidents(self) -> tuple[Incident, ...]:
         """Incidents that are open, and those that ended of late, by opening time; each as of its newest transition."""

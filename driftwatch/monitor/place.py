@@ -8,7 +8,11 @@ from typing import Any, Protocol
 
 from driftwatch.events.columns import Batch
 from driftwatch.incidents import Incident
-from driftwatch.monitor.stats import StreamStats
+from driftwatch.monitor.parcel import Parcel
+from driftwatch.monitor.stats import CollectorStats, StreamStats
+
+Fed = Batch | Parcel
+"""What a place takes: columns of events, or what a worker made of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,8 @@ class Known:
         Requests that were left out.
     told
         Incidents that were opened, by ``(kind, severity)``.
+    collector
+        In a worker: how the handing over goes.
     """
 
     incidents: tuple[Incident, ...] = ()
@@ -38,12 +44,13 @@ class Known:
     late: int = 0
     duplicates: int = 0
     told: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    collector: CollectorStats | None = None
 
 
 class Place(Protocol):
     """What takes events, and says what follows from them."""
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: Fed) -> None:
         """Take events."""
         ...
 
@@ -61,6 +68,10 @@ class Place(Protocol):
         """Nothing more will come: do what is left."""
         ...
 
+    def leave(self) -> None:
+        """Hand on what is left, if it is for others: the process ends."""
+        ...
+
     def known(self) -> Known:
         """What there is to tell."""
         ...
@@ -75,8 +86,8 @@ class Place(Protocol):
         """
         ...
 
-    def pass_over(self, until: float) -> float:
-        """Go on at a later time: nobody listened until then. Returns how many seconds that is."""
+    def pass_over(self, until: float) -> None:
+        """Go on at a later time: nobody listened until then."""
         ...
 
     def keep(self) -> dict[str, Any]:

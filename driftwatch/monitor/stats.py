@@ -25,6 +25,18 @@ class StreamStats(_Record):
     )
 
 
+class CollectorStats(_Record):
+    """How a worker gets on with its collector."""
+
+    pending: int = Field(description="Parcels that wait.")
+    delivered: int = Field(description="Parcels that it took.")
+    refused: int = Field(description="Parcels that it will never take.")
+    dropped: int = Field(description="Parcels that were let go because too many waited.")
+    samples_shed: int = Field(description="Samples of metrics that were let go because too many waited.")
+    failing: bool = Field(description="Whether the newest attempt failed.")
+    last_error: str
+
+
 class Stats(_Record):
     """Counts are since the monitor was made; of streams and incidents, since the first whose state it took over."""
 
@@ -49,4 +61,5 @@ class Stats(_Record):
     last_fault: str = Field("", description="The newest of them.")
     clock_jumps: int = Field(0, description="Times that the wall clock jumped.")
     clock_offset_s: float = Field(0.0, description="Seconds by which the monitor's time is ahead of the wall clock.")
+    collector: CollectorStats | None = Field(None, description="In a worker: how the handing over goes.")
     notes: tuple[str, ...] = ()

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from driftwatch.config import Config
-from driftwatch.events.columns import Batch
 from driftwatch.incidents import Incident
 from driftwatch.monitor import checkpoint
 from driftwatch.monitor.clock import Clock
 from driftwatch.monitor.handoff import Handoff
 from driftwatch.monitor.lock import FolderLock
-from driftwatch.monitor.place import Known, Place
+from driftwatch.monitor.place import Fed, Known, Place
 from driftwatch.monitor.post import Post, Sinks
 from driftwatch.monitor.reading import Reading
 from driftwatch.monitor.stats import Stats
@@ -63,6 +62,7 @@ class Work:
         self.post = Post(sinks, folder / "outbox.db" if folder else None)
         self.known: Known = self.place.known()
         self.offsets: dict[str, Any] = {}
+        self.saved_offsets: dict[str, Any] = {}
         self.behind: set[str] = set()
         self.faults: Counter[str] = Counter()
         self.last_fault = ""
@@ -126,11 +126,14 @@ class Work:
         """Go on from what an earlier monitor knew; what was not heard since then is no silence."""
         self.place.take(state["place"])
         self.offsets = state["offsets"]
+        self.saved_offsets = dict(self.offsets)
         self.post.waiting.extend(Incident.model_validate(one) for one in state["waiting"])
-        self.clock.not_before(state["now"] if state["now"] is not None else -math.inf)
-        now = self.clock.now()
-        if not self.offsets and math.isfinite(now):
-            self.unwatched_s = self.place.pass_over(now)
+        before, now = state["now"], self.clock.now()
+        if before is not None and math.isfinite(now):
+            self.clock.not_before(before)
+            if not self.offsets:
+                self.unwatched_s = max(now - before, 0.0)
+                self.place.pass_over(self.clock.now())
         self._publish()
 
     def _begin_anew(self) -> None:
@@ -154,7 +157,7 @@ class Work:
     def _publish(self) -> None:
         self.known = self.place.known()
 
-    def add(self, batch: Batch | None, source: str | None = None, offset: Any = None, *, more: bool = False) -> None:
+    def add(self, batch: Fed | None, source: str | None = None, offset: Any = None, *, more: bool = False) -> None:
         """Take a batch, and how far its source has been read, together."""
         with self.lock:
             if not self._begun:
@@ -165,12 +168,11 @@ class Work:
                 self.offsets[source] = offset
                 (self.behind.add if more else self.behind.discard)(source)
 
-    def begun_offsets(self) -> Mapping[str, Any]:
-        """By source, how far it was read."""
+    def begin(self) -> None:
+        """Take up what an earlier process left, if that was not done yet."""
         with self.lock:
             if not self._begun:
                 self._begin()
-            return dict(self.offsets)
 
     def say(self, what: str, id: str) -> Incident:
         """Say something to an incident, and keep it on disk that it was said."""
@@ -212,13 +214,14 @@ class Work:
         self._save_at = time.monotonic() + self.config.monitor.checkpoint_s
         with self._guarded("checkpoint"):
             checkpoint.save(self.folder.path / CHECKPOINT, self.config, self.state())
-            self.saved_at = time.time()
+            self.saved_at, self.saved_offsets = time.time(), dict(self.offsets)
 
     def end(self, timeout: float) -> None:
         """Do what is left, save, and let go of everything."""
         if self.flush(timeout):
-            with self.lock:
+            with self.lock, self._guarded("collector"):
                 self.save_now()
+                self.place.leave()
         with self._guarded("outbox"):
             self.post.close(timeout)
         self.folder.release()
@@ -268,6 +271,7 @@ class Work:
             last_fault=self.last_fault,
             clock_jumps=self.clock.jumps,
             clock_offset_s=self.clock.offset,
+            collector=known.collector,
             notes=(*self.reading.quarantine.notes, *self.notes),
         )
 

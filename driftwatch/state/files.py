@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import zipfile
+from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,54 @@ from driftwatch.errors import StateError
 from driftwatch.state.codec import pack
 
 PREVIOUS = ".previous"
+_MOST = 16 << 30
 
 
-def write(path: Path, header: dict[str, Any], state: object) -> None:
+def to_bytes(header: Mapping[str, Any], state: object, *, compressed: bool = False) -> bytes:
+    """A state as the content of an ``.npz`` file: a header in JSON, and one block of bytes."""
+    tree, data = pack(state)
+    told = json.dumps({**header, "state": tree}, separators=(",", ":"), allow_nan=False).encode()
+    file = BytesIO()
+    save = np.savez_compressed if compressed else np.savez
+    save(file, header=np.frombuffer(told, np.uint8), data=np.frombuffer(data, np.uint8))
+    return file.getvalue()
+
+
+def from_bytes(content: bytes, source: str, *, most: int = _MOST) -> tuple[dict[str, Any], bytes]:
+    """The inverse of `to_bytes`.
+
+    Parameters
+    ----------
+    content
+        What came from a file, or from somewhere else.
+    source
+        What messages call it.
+    most
+        Larger ones are refused, in bytes.
+
+    Returns
+    -------
+    The header, with the ``state`` as `driftwatch.state.unpack` takes it together with the second.
+
+    Raises
+    ------
+    StateError
+        If it is damaged, or too large.
+    """
+    try:
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            size = sum(part.file_size for part in archive.infolist())
+        if size > most:
+            raise StateError(f"{source}: {size} bytes are more than the {most} that are taken")
+        with np.load(BytesIO(content), allow_pickle=False) as file:
+            return dict(json.loads(file["header"].tobytes())), file["data"].tobytes()
+    except StateError:
+        raise
+    except Exception as error:  # damaged bytes make numpy, zipfile and json raise a dozen kinds
+        raise StateError(f"{source}: damaged, or no state of driftwatch ({error})") from error
+
+
+def write(path: Path, header: Mapping[str, Any], state: object) -> None:
     """Write a state; whatever happens meanwhile, there is a whole one.
 
     Parameters
@@ -33,30 +81,45 @@ def write(path: Path, header: dict[str, Any], state: object) -> None:
     StateError
         If it cannot be written: the old file is still there.
     """
-    tree, data = pack(state)
-    told = json.dumps({**header, "state": tree}, separators=(",", ":"), allow_nan=False).encode()
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    content = to_bytes(header, state)
     try:
-        with partial.open("wb") as file:
-            np.savez(file, header=np.frombuffer(told, np.uint8), data=np.frombuffer(data, np.uint8))
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileNotFoundError):
-            path.replace(path.with_name(path.name + PREVIOUS))
-        partial.replace(path)
-        _sync(path.parent)
+        put(path, content, keep=PREVIOUS)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
         raise StateError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def read(path: Path) -> tuple[dict[str, Any], bytes]:
-    """Read what `write` wrote.
+def put(path: Path, content: bytes, *, keep: str = "") -> None:
+    """Put content in a file, whole or not at all, and on disk when this returns.
 
-    Returns
-    -------
-    The header, with the ``state`` as `driftwatch.state.unpack` takes it together with the second.
+    Parameters
+    ----------
+    keep
+        What to add to the name of the file that was there; empty to let it go.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written: the old file is still there.
+    """
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if keep:
+            with contextlib.suppress(FileNotFoundError):
+                path.replace(path.with_name(path.name + keep))
+        partial.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise
+    _sync(path.parent)
+
+
+def read(path: Path) -> tuple[dict[str, Any], bytes]:
+    """Read what `write` wrote; see `from_bytes`.
 
     Raises
     ------
@@ -64,14 +127,10 @@ def read(path: Path) -> tuple[dict[str, Any], bytes]:
         If it cannot be read, or is damaged.
     """
     try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
-            data = file["data"].tobytes()
+        content = path.read_bytes()
     except OSError as error:
         raise StateError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except Exception as error:  # damaged bytes make numpy, zipfile and json raise a dozen kinds
-        raise StateError(f"{path}: damaged, or no state of driftwatch ({error})") from error
-    return header, data
+    return from_bytes(content, str(path))
 
 
 def _sync(folder: Path) -> None:

@@ -83,6 +83,12 @@ class TickBuilder:
         """Time has passed: nothing that happened before ``now`` is still to come, but for the lateness."""
         self.clock.value = max(self.clock.value, now)
 
+    def end(self, measured: float) -> int | None:
+        """The tick of the newest event; what was measured later shows that time went on."""
+        if not np.isfinite(self.watermark):
+            return None
+        return int(max(self.watermark, measured) // self.width)
+
     @property
     def ahead(self) -> int:
         """Requests that wait because they lie far ahead of all others."""

@@ -118,6 +118,10 @@ class HistogramTicks:
             return None
         return int(np.floor((self.watermark - self.lateness) / self.width)) - 1
 
+    def end(self, measured: float) -> int | None:
+        """What the newest samples tell of."""
+        return self.final
+
     def close(self, last: int | None = None) -> Ticks:
         """Hand out all ticks up to ``last`` (by default those that are final)."""
         last = self.final if last is None else last

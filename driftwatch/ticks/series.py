@@ -203,6 +203,11 @@ class SeriesStore:
         track = self._sampled(series)
         return track.newest if track else float("nan")
 
+    def until(self, tick: int) -> SeriesStore:
+        """A view of the series that had begun by the end of a tick, for reading: a scan has later ones too."""
+        end = (tick + 1) * self.width_s
+        return self.only(series for series, track in self.tracks.items() if track.begin < end)
+
     def only(self, kept: Iterable[SeriesId]) -> SeriesStore:
         """A view of some of the series, for reading."""
         view = copy(self)

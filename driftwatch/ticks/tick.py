@@ -130,8 +130,13 @@ def empty() -> Ticks:
     return Ticks(**{f.name: two.get(f.name, np.empty(0, np.int64)) for f in fields(Ticks)})
 
 
-def merge(parts: Sequence[Ticks]) -> Ticks:
+def merge(parts: Sequence[Ticks], *, ordered: bool = True) -> Ticks:
     """Add ticks up: exact, associative, and the same in any order.
+
+    Parameters
+    ----------
+    ordered
+        False where the parts are not in canonical order themselves.
 
     Examples
     --------
@@ -140,7 +145,7 @@ def merge(parts: Sequence[Ticks]) -> Ticks:
     """
     parts = [p for p in parts if len(p) or len(p.flow_tick)]
     whole = joined(parts)
-    return grouped(**{name: getattr(whole, name) for name in _COLUMNS}) if len(parts) > 1 else whole
+    return grouped(**{name: getattr(whole, name) for name in _COLUMNS}) if len(parts) > 1 or not ordered else whole
 
 
 def joined(parts: Sequence[Ticks]) -> Ticks:

@@ -11,30 +11,10 @@ import numpy as np
 import pytest
 
 import driftwatch as dw
-from driftwatch.events.columns import Requests, concat_requests
+from driftwatch.events.columns import concat_requests
+from tests.monitor.calls import calls_of
 from tests.sameness import assert_same, facts
 from tests.traffic import START, traffic
-
-
-def calls_of(batch: Requests):
-    """The rows of a batch as keywords."""
-    columns = {
-        "completed_at": batch.completed_at,
-        "prompt_tokens": batch.prompt_tokens,
-        "output_tokens": batch.output_tokens,
-        "ttft": batch.ttft,
-        "latency": batch.latency,
-        "itl_mean": batch.itl,
-    }
-    lists = {name: values.tolist() for name, values in columns.items()}
-    labels = {name: column.to_list() for name, column in batch.labels.items()}
-    finish, ids = batch.finish_reason.to_list(), batch.id_hash.tolist()
-    for k in range(len(batch)):
-        yield {
-            "request_id": f"r{ids[k]}",
-            "finish_reason": finish[k],
-            **{name: values[k] for name, values in (lists | labels).items()},
-        }
 
 
 def test_a_replay_finds_what_a_scan_finds():
