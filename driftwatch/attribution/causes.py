@@ -93,7 +93,7 @@ def find_causes(
     if not len(since) or np.isnan(excess[:onset]).all():
         return ()
     worse = 1.0 if float(clipped(since).mean()) >= 0 else -1.0
-    effect = effect_of(worse * excess, onset, tick_s, settings, signal)
+    effect = effect_of(worse * excess, onset, tick_s, settings, signal, onset_interval)
     rng = np.random.default_rng(seed)
     late = _latest(effect)
     screened = [screen(family, onset, tick_s, late) for family in families(candidates, onset, worse)]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from driftwatch.attribution.candidates import Event, Family, label
 from driftwatch.attribution.dose import Dose, dose_response, lag_grid, readings, trailing, usable_ticks
+from driftwatch.attribution.physics import foreign, with_steps
 from driftwatch.attribution.screening import LATE_S, Screened
 from driftwatch.attribution.shares import Share, Window, best_lag, family_term, parts, shares, step_term, window_of
 from driftwatch.attribution.verdict import Case, decided
@@ -44,6 +45,8 @@ class Effect:
         Level, permutations, lags.
     signal
         Its name, the end of every chain.
+    interval
+        First and last tick at which the incident may have begun.
     """
 
     excess: Floats
@@ -53,13 +56,22 @@ class Effect:
     tick_s: float
     settings: Attribution
     signal: str
+    interval: tuple[int, int]
 
 
-def effect_of(excess: Floats, onset: int, tick_s: float, settings: Attribution, signal: str) -> Effect:
+def effect_of(
+    excess: Floats,
+    onset: int,
+    tick_s: float,
+    settings: Attribution,
+    signal: str,
+    interval: tuple[int, int] | None = None,
+) -> Effect:
     """Look at an excess that is turned so that up is worse."""
     window = window_of(excess, onset, round(LATE_S / tick_s))
     window = replace(window, excess=window.excess - float(np.median(window.excess[~window.during])))
-    return Effect(excess, onset, window, lag_grid(settings.max_lag_s, tick_s), tick_s, settings, signal)
+    lags, interval = lag_grid(settings.max_lag_s, tick_s), interval or (onset, onset)
+    return Effect(excess, onset, window, lags, tick_s, settings, signal, interval)
 
 
 def measured(
@@ -83,6 +95,8 @@ def measured(
         for s, share, dose in zip(examined, found_shares[: len(found)], doses, strict=True)
     ]
     cases = [_beside(case, near, event_shares) for case in _apart(effect, cases, rng)]
+    if not near:  # beside an event nobody can tell whose step it is
+        cases = with_steps(cases, screened, effect.excess, effect.onset, effect.interval, effect.signal, effect.tick_s)
     return _chained(effect, cases), event_shares
 
 
@@ -132,6 +146,7 @@ def _case(effect: Effect, screened: Screened, share: Share, dose: Dose | None) -
         pinned=pinned,
         lag_s=lag * effect.tick_s,
         chain=(*(moved or [family.label]), *([effect.signal] if effect.signal else [])),
+        foreign=foreign([c.name for c in family.candidates], effect.signal),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from driftwatch.baseline.tails import HEALTHY
@@ -13,6 +15,45 @@ cache leaves to compute may rise with each log unit of load: what is prefilled h
 decodes slows the others, and blocks are needed sooner for something else (simulated engines: 0.2 to 0.6)."""
 SLOWER = ("itl", "latency")
 """Signals that load slows so: an engine that has slots left begins no later for it."""
+
+
+@dataclass(slots=True)
+class UsualLoad:
+    """The load that requests met while all was well: what lies above it may be more than was learnt from.
+
+    Parameters
+    ----------
+    known
+        Shape (2,): requests learnt from, and the sum of the log loads that they met.
+    level
+        Their mean, as of the last `settle`.
+
+    Examples
+    --------
+    >>> usual = UsualLoad()
+    >>> usual.learn(np.array([3.0, 5.0]), np.array([30.0, 10.0]))
+    >>> usual.settle()
+    >>> usual.level
+    3.5
+    """
+
+    known: Floats = field(default_factory=lambda: np.zeros(2))
+    level: float = 0.0
+
+    @classmethod
+    def of_array(cls, known: Floats) -> UsualLoad:
+        """What was learnt elsewhere."""
+        usual = cls(known.copy())
+        usual.settle()
+        return usual
+
+    def learn(self, load: Floats, requests: Floats) -> None:
+        """Add requests up, with the load that each row of them met; takes effect at the next `settle`."""
+        self.known = self.known + np.array([requests.sum(), (load * requests).sum()])
+
+    def settle(self) -> None:
+        """Find the mean again."""
+        self.level = float(self.known[1] / max(self.known[0], 1.0))
 
 
 def less_load(hits: Floats, total: Floats, more: Floats) -> Floats:
@@ -34,13 +75,11 @@ def less_load(hits: Floats, total: Floats, more: Floats) -> Floats:
     return np.asarray(np.maximum(hits - WITH_LOAD * more * total, healthy))
 
 
-def slower(value: Floats, slope: float, more: Floats) -> Floats:
-    """Excess of each tick, less what so much more load may have added to what was learnt of it.
+def slower(slope: float, more: Floats) -> Floats:
+    """By how much so much more load may slow a signal beyond what was learnt of it, in log units.
 
     Parameters
     ----------
-    value
-        Shape (n,): log values beyond what the workload explains.
     slope
         What was learnt of the load's effect, in log units for each of load.
     more
@@ -48,8 +87,7 @@ def slower(value: Floats, slope: float, more: Floats) -> Floats:
 
     Examples
     --------
-    >>> slower(np.array([-0.1, 0.1, 0.3]), 0.1, np.full(3, 0.5)).round(3).tolist()
-    [-0.1, 0.0, 0.1]
+    >>> slower(0.1, np.array([0.0, 0.5])).round(3).tolist()
+    [0.0, 0.2]
     """
-    room = max(WITH_LOAD - slope, 0.0) * more
-    return np.where(value > 0.0, np.maximum(value - room, 0.0), value)
+    return np.asarray(max(WITH_LOAD - slope, 0.0) * more)

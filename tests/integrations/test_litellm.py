@@ -2,11 +2,17 @@
 
 import json
 import os
+import socket
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
 
 pytest.importorskip("fastapi")
+pytest.importorskip("httpx2")
+
+import httpx2
 
 from tests.integrations.serving import served, service
 
@@ -100,3 +106,72 @@ def test_failures(told):
 
 def test_what_came_from_a_cache_is_counted_and_not_told(told):
     assert told[1] == 1
+
+
+CALLBACK = """
+import json, pathlib
+from litellm.integrations.custom_logger import CustomLogger
+from driftwatch.integrations.litellm import Callback
+
+class Monitor:
+    def request(self, **row):
+        with open(pathlib.Path(__file__).with_name("rows"), "a") as file:
+            file.write(json.dumps(row) + "\\n")
+
+class Watch(Callback, CustomLogger):
+    pass
+
+watch = Watch(Monitor())
+"""
+CONFIG = """
+model_list:
+  - model_name: chat
+    litellm_params: {model: openai/tiny, api_base: "%s/v1", api_key: none}
+litellm_settings: {callbacks: callback.watch}
+"""
+
+
+def test_the_proxy_has_the_callback_of_its_configuration(root, tmp_path):
+    if not PYTHON:
+        pytest.skip("DRIFTWATCH_LITELLM names no Python that has litellm, numpy and pydantic")
+    (tmp_path / "callback.py").write_text(CALLBACK)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    env = {**os.environ, "PYTHONPATH": str(root), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    litellm = [
+        str(Path(PYTHON).with_name("litellm")),
+        "--config",
+        "config.yaml",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    with served(service()) as url:
+        (tmp_path / "config.yaml").write_text(CONFIG % url)
+        with (tmp_path / "log").open("wb") as log:
+            proxy = subprocess.Popen(litellm, env=env, cwd=tmp_path, stdout=log, stderr=log)
+        try:
+            asked = {"model": "chat", "messages": [{"role": "user", "content": "late"}], "stream": True}
+            answer = until(lambda: httpx2.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=asked, timeout=30))
+            assert answer.status_code == 200, (tmp_path / "log").read_text()[-2000:]
+            rows = until(lambda: (tmp_path / "rows").read_text().splitlines())
+        finally:
+            proxy.terminate()
+            proxy.wait(30)
+    (row,) = map(json.loads, rows)
+    assert (row["model"], row["finish_reason"], row["replica"]) == ("chat", "stop", url.removeprefix("http://"))
+    assert 0.1 <= row["ttft"] <= row["latency"]
+
+
+def until(what, seconds: float = 90.0):
+    """What comes once it does not raise."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return what()
+        except (OSError, httpx2.HTTPError):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
