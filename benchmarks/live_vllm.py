@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx2
 from living.load import Load, text_of
+from living.recorder import recorded, write_requests
 from living.server import serving
 
 RESULTS = Path(__file__).parent / "results"
@@ -32,6 +33,8 @@ url = "http://127.0.0.1:{port}/metrics"
 every_s = 5
 [config.ticks]
 lateness_s = 3
+[config.incidents]
+lasting_s = 70
 [host]
 [serve]
 [engine]
@@ -60,10 +63,11 @@ def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs:
     config = watched(out, PORT)
     with serving(testbed, out / "server.log", port=PORT, blocks=BLOCKS, core=core, config=config) as server:
         load = Load(server.url, hogs=hogs, hog_words=900)
-        began = time.time()
-        asyncio.run(load.run(healthy_s + pressed_s, hogs_from=healthy_s))
-        ended = time.time()
-    (out / "requests.jsonl").write_text("".join(json.dumps(row) + "\n" for row in load.rows))
+        with recorded(f"{server.url}/metrics", out / "metrics.om.gz"):
+            began = time.time()
+            asyncio.run(load.run(healthy_s + pressed_s, hogs_from=healthy_s))
+            ended = time.time()
+    write_requests(load.rows, out / "requests.jsonl.gz")
     changed = began + healthy_s
     chats = [row for row in load.rows if row["tenant"] == "chat" and row["ttft"] is not None]
     before = statistics.median(row["ttft"] for row in chats if row["completed_at"] < changed)
@@ -79,9 +83,10 @@ def healthy(testbed: Path, core: int, seconds: float, out: Path) -> dict[str, An
     config = watched(out, PORT)
     with serving(testbed, out / "server.log", port=PORT, blocks=BLOCKS, core=core, config=config) as server:
         load = Load(server.url, rate=2.0)
-        asyncio.run(load.run(seconds))
+        with recorded(f"{server.url}/metrics", out / "metrics.om.gz"):
+            asyncio.run(load.run(seconds))
         page = urllib.request.urlopen("http://127.0.0.1:9469/metrics").read().decode()
-    (out / "requests.jsonl").write_text("".join(json.dumps(row) + "\n" for row in load.rows))
+    write_requests(load.rows, out / "requests.jsonl.gz")
     (out / "page.prom").write_text(page)
     return {"seconds": seconds, "requests": len(load.rows), "transitions": transitions(out)}
 
