@@ -1,7 +1,7 @@
 """A LiteLLM proxy that is watched: this file is its callback.
 
 ``python examples/litellm_proxy.py`` prints the proxy's configuration; put both into one folder, and there run
-``litellm --config config.yaml``. LiteLLM is not installed with driftwatch.
+``LITELLM_MASTER_KEY=sk-... litellm --config config.yaml``. LiteLLM is not installed with driftwatch.
 """
 
 from typing import Any

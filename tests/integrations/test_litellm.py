@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import socket
 import subprocess
 import time
@@ -138,7 +139,8 @@ def test_the_proxy_has_the_callback_of_its_configuration(root, tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    env = {**os.environ, "PYTHONPATH": str(root), "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    key = f"sk-{secrets.token_hex(32)}"
+    env = {**os.environ, "PYTHONPATH": str(root), "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MASTER_KEY": key}
     litellm = [
         str(Path(PYTHON).with_name("litellm")),
         "--config",
@@ -154,7 +156,9 @@ def test_the_proxy_has_the_callback_of_its_configuration(root, tmp_path):
             proxy = subprocess.Popen(litellm, env=env, cwd=tmp_path, stdout=log, stderr=log)
         try:
             asked = {"model": "chat", "messages": [{"role": "user", "content": "late"}], "stream": True}
-            answer = until(lambda: httpx2.post(f"http://127.0.0.1:{port}/v1/chat/completions", json=asked, timeout=30))
+            proxied = f"http://127.0.0.1:{port}/v1/chat/completions"
+            known = {"Authorization": f"Bearer {key}"}
+            answer = until(lambda: httpx2.post(proxied, json=asked, headers=known, timeout=30))
             assert answer.status_code == 200, (tmp_path / "log").read_text()[-2000:]
             rows = until(lambda: (tmp_path / "rows").read_text().splitlines())
         finally:
