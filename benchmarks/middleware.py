@@ -199,7 +199,7 @@ def main() -> None:
     if asked.serve:
         serve(asked.serve, asked.port)
         return
-    rounds, requests = (5, 60) if asked.quick else (25, 240)
+    rounds, requests = (5, 60) if asked.quick else (20, 160)
     ports = {kind: asked.port + k for k, kind in enumerate(SERVERS)}
     own = [sys.executable, __file__, "--serve"]
     processes = [subprocess.Popen([*own, kind, "--port", str(port)]) for kind, port in ports.items()]
@@ -211,7 +211,7 @@ def main() -> None:
             process.kill()
             process.wait()
     found = {
-        "machine": machine(["uvicorn", "numpy", "pydantic"]),
+        "machine": machine(["uvicorn", "httptools", "uvloop", "numpy", "pydantic"]),
         "rounds": rounds,
         "requests": requests,
         "added": {kind: added(spent, kind) for kind in SERVERS[1:]},

@@ -167,7 +167,9 @@ class Exchange:
     @quietly
     def over(self) -> None:
         """The exchange has ended, one way or another."""
-        if self.stream is None and self.size <= MOST_BODY:
+        if self.stream is not None:
+            self.stream.look()
+        elif self.size <= MOST_BODY:
             self.call.answer.whole(b"".join(self.body))
         self.host.tell(self.call, self.call.row(**self._outcome()))
 

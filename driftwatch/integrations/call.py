@@ -11,7 +11,6 @@ from driftwatch.integrations.guest import Receiver
 from driftwatch.integrations.wire import Answer
 
 _count = itertools.count(1)
-_run = f"{time.time_ns():x}"
 _SERVICES_FAULT = (408, 429)
 """Of the statuses below 500, those that are no mistake of the client's."""
 
@@ -49,7 +48,7 @@ class Call:
         self.began, self.at = time.perf_counter(), time.time()
         self.monitor, self.answer, self.known, self.ended = monitor, Answer(text), known, False
         # not the client's own id: one that is sent again when a request is retried would pass for a duplicate
-        known["request_id"] = f"{_run}-{os.getpid():x}-{next(_count):x}"
+        known["request_id"] = f"{_process}{next(_count)}"
 
     def start(self) -> None:
         """Tell that it is in flight."""
@@ -74,6 +73,18 @@ class Call:
         if is_clients_fault(row.get("status")):
             row.pop("error", None)
         return {name: value for name, value in row.items() if value is not None}
+
+
+def _begin() -> None:
+    """Names of calls begin differently in each process."""
+    global _process
+    _process = f"{time.time_ns():x}-{os.getpid():x}-"
+
+
+_process = ""
+_begin()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin)
 
 
 def is_clients_fault(status: Any) -> bool:

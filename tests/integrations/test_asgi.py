@@ -68,7 +68,7 @@ def test_tokens_are_counted_where_no_usage_is_sent(watched):
     ask(url, "slow", stream=True)
     (row,) = settled(notebook)
     assert (row["output_tokens"], row["labels"]) == (3, {"replica": "a", "tokens_by": "chunks"})
-    assert 0.05 <= row["itl_mean"] < 0.5
+    assert 0.04 <= row["itl_mean"] < 0.5
 
 
 def test_an_answer_at_once(watched):

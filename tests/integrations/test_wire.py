@@ -103,6 +103,7 @@ def test_an_answer_is_the_same_however_it_was_cut(cuts, keep):
     reading = Stream(answer)
     for a, b in pairwise(at):
         reading.take(stream[a:b], 1.0)
+    reading.look()
     assert (answer.model, answer.id, answer.finish_reason, answer.chunks) == ("m", "c1", "stop", 3)
     assert (answer.prompt_tokens, answer.output_tokens, answer.cached_tokens, answer.error) == (12, 40, 8, None)
     assert answer.text == (f"Hi{HOSTILE} " if keep else None)
@@ -136,6 +137,7 @@ def test_what_is_counted_by_its_shape_is_what_parsing_finds(events, together):
         reading.take(b"".join(b"data: " + event + b"\n\n" for event in some), float(at))
         for event in some:
             slow.event(event, float(at))
+    reading.look()
     assert (quick.chunks, quick.finish_reason, quick.model) == (slow.chunks, slow.finish_reason, slow.model)
     assert (quick.first_at, quick.last_at) == (slow.first_at, slow.last_at)
 

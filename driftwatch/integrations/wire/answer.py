@@ -91,9 +91,10 @@ class Answer:
     def said(self, texts: Iterable[str], at: float) -> None:
         """Take new text, which came at this time."""
         self.chunks += 1
-        self.last_at = at
-        if self.first_at is None:
+        if self.first_at is None or at < self.first_at:
             self.first_at = at
+        if self.last_at is None or at > self.last_at:
+            self.last_at = at
         self._keep(texts)
 
     def whole(self, said: Any) -> None:

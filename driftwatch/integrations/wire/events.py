@@ -34,14 +34,9 @@ class EventStream:
         self._held: list[bytes] = []
         self._began = self._losing = False
 
-    @property
-    def idle(self) -> bool:
-        """Whether the next piece begins an event."""
-        return not self._held and not self._losing
-
     def feed(self, piece: bytes) -> list[bytes]:
         """Take the next bytes; returns the data of the events that they complete."""
-        if self.idle and _is_one_event(piece):
+        if not self._held and not self._losing and _is_one_event(piece):
             self._began = True
             return [piece[6:-2]]
         self._held.append(piece)

@@ -1,4 +1,4 @@
-"""One streamed answer, piece by piece, as cheaply as it can be looked at while it leaves."""
+r"""One streamed answer, piece by piece, as cheaply as it can be looked at while it leaves."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from driftwatch.integrations.wire.events import EventStream
 
 _TEXT = b'"content":"'
 _GOES_ON = b'"finish_reason":null'
-_DONE = b"data: [DONE]\n\n"
 _QUOTE, _NEWLINE = b'"'[0], b"\n"
+_MOST_PIECES, _MOST_BYTES = 64, 1 << 16
 
 
 class Stream:
@@ -16,7 +16,8 @@ class Stream:
 
     Most pieces of a stream are one event each and differ in their text alone: what comes before and after it is learnt
     from the first of them, and pieces of that shape are counted without being parsed. A quote within a JSON string has
-    a backslash before it, so nothing that a model says can look like the shape.
+    a backslash before it, so nothing that a model says can look like the shape. The others wait, with their times, to
+    be parsed together: at the end, or when there are many.
 
     Parameters
     ----------
@@ -29,40 +30,59 @@ class Stream:
     >>> stream = Stream(answer)
     >>> for word in (b"One", b" two", b" three"):
     ...     stream.take(b'data: {"choices":[{"delta":{"content":"%s"},"finish_reason":null}]}\n\n' % word, 1.0)
+    >>> stream.look()
     >>> answer.chunks
     3
     """
 
-    __slots__ = ("_after", "_before", "answer", "events")
+    __slots__ = ("_after", "_before", "_begins", "_events", "_size", "_waiting", "answer")
 
     def __init__(self, answer: Answer) -> None:
-        self.answer, self.events = answer, EventStream()
+        self.answer = answer
         self._before = self._after = b""
+        self._waiting: list[tuple[bytes, float]] = []
+        self._size, self._begins = 0, True
+        self._events: EventStream | None = None
 
     def take(self, piece: bytes, at: float) -> None:
         """Take the next bytes, which came at this time."""
         before = self._before
         if (
             before
+            and self._begins
             and piece.startswith(before)
             and piece.endswith(self._after)
             and piece[len(before)] != _QUOTE
             and piece.find(_NEWLINE) == len(piece) - 2
-            and self.events.idle
         ):
             answer = self.answer
             answer.chunks += 1
             answer.last_at = at
             return
-        if not piece or (piece == _DONE and self.events.idle):
-            return
-        for data in self.events.feed(piece):
-            self.answer.event(data, at)
-        if not before and self.answer.chunks and not self.answer.keep_text:
+        if piece:
+            self._wait(piece, at)
+
+    def look(self) -> None:
+        """Parse what waits."""
+        if self._events is None:
+            self._events = EventStream()
+        for piece, at in self._waiting:
+            for data in self._events.feed(piece):
+                self.answer.event(data, at)
+        self._waiting, self._size = [], 0
+
+    def _wait(self, piece: bytes, at: float) -> None:
+        if not self._before and self._begins and not self.answer.keep_text:
             self._learn(piece)
+        self._begins = piece.endswith(b"\n\n")  # whatever it is, the next piece begins an event
+        self._waiting.append((piece, at))
+        self._size += len(piece)
+        if len(self._waiting) >= _MOST_PIECES or self._size >= _MOST_BYTES:
+            self.look()
 
     def _learn(self, piece: bytes) -> None:
         """The shape of this piece, if it is one whole event with text that ends nothing."""
-        begin, end = piece.find(_TEXT), piece.rfind(_GOES_ON)
-        if piece.startswith(b"data: {") and 0 < begin < end and piece.endswith(b"}\n\n") and piece.count(_NEWLINE) == 2:
-            self._before, self._after = piece[: begin + len(_TEXT)], piece[end:]
+        begin, end = piece.find(_TEXT) + len(_TEXT), piece.rfind(_GOES_ON)
+        is_one_event = piece.startswith(b"data: {") and piece.find(_NEWLINE) == len(piece) - 2 and b"\r" not in piece
+        if is_one_event and piece[-1] == _NEWLINE[0] and len(_TEXT) <= begin < end and piece[begin] != _QUOTE:
+            self._before, self._after = piece[:begin], piece[end:]
