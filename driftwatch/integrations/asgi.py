@@ -103,8 +103,6 @@ class Middleware:
     @quietly
     def tenant_of(self, scope: Scope) -> str | None:
         """Which tenant asked, as the header says."""
-        if self.tenant_header is None:
-            return None
         found = (value for name, value in scope["headers"] if name == self.tenant_header)
         return next((value.decode("latin-1")[:200] for value in found), None)
 
@@ -116,8 +114,8 @@ class Exchange:
 
     def __init__(self, host: Middleware, scope: Scope) -> None:
         self.host = host
-        known = {"route": scope["path"], "tenant": host.tenant_of(scope), "labels": host.labels}
-        self.call = Call(host.monitor, text=host.text, **known)
+        tenant = host.tenant_of(scope) if host.tenant_header else None
+        self.call = Call(host.monitor, text=host.text, route=scope["path"], tenant=tenant, labels=host.labels)
         self.asked: list[bytes] = []
         self.body: list[bytes] = []
         self.stream: Stream | None = None

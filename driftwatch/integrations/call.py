@@ -52,8 +52,7 @@ class Call:
 
     def start(self) -> None:
         """Tell that it is in flight."""
-        known = {name: value for name, value in self.known.items() if value is not None and name != "labels"}
-        self.monitor.started(**known, at=self.at)
+        self.monitor.started(**_known(self.known), at=self.at)
 
     def end(self, **outcome: Any) -> None:
         """Tell how it went, once; ``outcome`` wins over what the answer says."""
@@ -64,15 +63,20 @@ class Call:
         """How it went, as the fields of `driftwatch.Monitor.request`: it has ended now."""
         self.ended = True
         latency = time.perf_counter() - self.began
-        row = self.known | self.answer.measured() | outcome
-        row["model"] = self.known.get("model") or self.answer.model
-        row["labels"] = (self.known.get("labels") or {}) | (row.get("labels") or {})
+        known, found = self.known, self.answer.measured()
+        row = {**found, **known, **outcome}
+        row["model"] = known.get("model") or self.answer.model
+        row["labels"] = {**(known.get("labels") or {}), **(found["labels"] or {})}
         if self.answer.first_at is not None:
             row["ttft"] = self.answer.first_at - self.began
         row |= {"started_at": self.at, "completed_at": self.at + latency, "latency": latency}
         if is_clients_fault(row.get("status")):
             row.pop("error", None)
-        return {name: value for name, value in row.items() if value is not None}
+        return _known(row)
+
+
+def _known(fields: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _begin() -> None:

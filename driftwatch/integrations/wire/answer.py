@@ -88,6 +88,12 @@ class Answer:
             self.said(texts, at)
         self._facts(get)
 
+    def names(self, data: bytes) -> None:
+        """Take from the data of a stream event whose answer it is, and nothing else."""
+        said = _parsed(data)
+        if said is not None:
+            self.id, self.model = _word(_get(said, "id")), self.model or _word(_get(said, "model"))
+
     def said(self, texts: Iterable[str], at: float) -> None:
         """Take new text, which came at this time."""
         self.chunks += 1
@@ -114,12 +120,12 @@ class Answer:
         return "".join(self._texts) or None
 
     def measured(self) -> dict[str, Any]:
-        """What was found, under the names of `driftwatch.Monitor.request`.
+        """What was found, under the names of `driftwatch.Monitor.request`; None where it is not known.
 
         ``output_tokens`` is the usage's, or else the number of chunks, and then the label ``tokens_by`` says so.
         """
         counted = self.output_tokens is None and self.chunks > 0
-        fields = {
+        return {
             "prompt_tokens": self.prompt_tokens,
             "output_tokens": self.chunks if counted else self.output_tokens,
             "cached_tokens": self.cached_tokens,
@@ -129,7 +135,6 @@ class Answer:
             "response": self.text,
             "labels": {"tokens_by": "chunks"} if counted else None,
         }
-        return {name: value for name, value in fields.items() if value is not None}
 
     def _gap(self) -> float | None:
         """Mean time between two tokens, in seconds."""

@@ -7,6 +7,7 @@ from driftwatch.integrations.wire.events import EventStream
 
 _TEXT = b'"content":"'
 _GOES_ON = b'"finish_reason":null'
+_DONE = b"data: [DONE]\n\n"
 _QUOTE, _NEWLINE = b'"'[0], b"\n"
 _MOST_PIECES, _MOST_BYTES = 64, 1 << 16
 
@@ -35,14 +36,14 @@ class Stream:
     3
     """
 
-    __slots__ = ("_after", "_before", "_begins", "_events", "_size", "_waiting", "answer")
+    __slots__ = ("_after", "_before", "_begins", "_events", "_first", "_size", "_waiting", "answer")
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
-        self._before = self._after = b""
+        self._first = self._before = self._after = b""
         self._waiting: list[tuple[bytes, float]] = []
         self._size, self._begins = 0, True
-        self._events: EventStream | None = None
+        self._events = EventStream()
 
     def take(self, piece: bytes, at: float) -> None:
         """Take the next bytes, which came at this time."""
@@ -59,30 +60,34 @@ class Stream:
             answer.chunks += 1
             answer.last_at = at
             return
-        if piece:
+        if piece and not (self._begins and (piece == _DONE or self._learns(piece, at))):
             self._wait(piece, at)
 
     def look(self) -> None:
         """Parse what waits."""
-        if self._events is None:
-            self._events = EventStream()
         for piece, at in self._waiting:
             for data in self._events.feed(piece):
                 self.answer.event(data, at)
         self._waiting, self._size = [], 0
+        if self._first and self.answer.id is None:  # the end of the stream would have said whose it is
+            for data in EventStream().feed(self._first):
+                self.answer.names(data)
 
     def _wait(self, piece: bytes, at: float) -> None:
-        if not self._before and self._begins and not self.answer.keep_text:
-            self._learn(piece)
         self._begins = piece.endswith(b"\n\n")  # whatever it is, the next piece begins an event
         self._waiting.append((piece, at))
         self._size += len(piece)
         if len(self._waiting) >= _MOST_PIECES or self._size >= _MOST_BYTES:
             self.look()
 
-    def _learn(self, piece: bytes) -> None:
-        """The shape of this piece, if it is one whole event with text that ends nothing."""
+    def _learns(self, piece: bytes, at: float) -> bool:
+        """Whether this is the first whole event with text that ends nothing; its shape is kept, and it is counted."""
+        if self._before or self.answer.keep_text:
+            return False
         begin, end = piece.find(_TEXT) + len(_TEXT), piece.rfind(_GOES_ON)
         is_one_event = piece.startswith(b"data: {") and piece.find(_NEWLINE) == len(piece) - 2 and b"\r" not in piece
-        if is_one_event and piece[-1] == _NEWLINE[0] and len(_TEXT) <= begin < end and piece[begin] != _QUOTE:
-            self._before, self._after = piece[:begin], piece[end:]
+        if not is_one_event or piece[-1] != _NEWLINE[0] or not len(_TEXT) <= begin < end or piece[begin] == _QUOTE:
+            return False
+        self._first, self._before, self._after = piece, piece[:begin], piece[end:]
+        self.answer.said((), at)
+        return True
