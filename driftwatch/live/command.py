@@ -64,6 +64,8 @@ def _outcomes(settings: Settings) -> Iterable[tuple[str, str]]:
             yield source.name, f"cannot be read: {error}"
         else:
             yield source.name, f"{rows} rows"
+        finally:
+            source.close()
 
 
 def line(incident: Incident) -> str:

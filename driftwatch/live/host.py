@@ -52,6 +52,9 @@ class Host:
         """Nothing is known then."""
         return []
 
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
     def _processor(self, samples: Samples) -> None:
         ticks = self._text("stat").splitlines()[0].split()[1:]
         spent = dict(zip(_MODES, map(float, ticks), strict=False))

@@ -66,8 +66,10 @@ class Poller:
         return {lane.source.name: lane.health for lane in self._lanes}
 
     def stop(self) -> None:
-        """Start no more readings; what runs ends by its own time-out."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Start no more readings, wait for those that run (each has a time-out of its own), and close the sources."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        for lane in self._lanes:
+            lane.source.close()
 
     def _overdue(self, lane: _Lane) -> None:
         lane.health.overdue += 1

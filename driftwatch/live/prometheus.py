@@ -44,7 +44,7 @@ class PrometheusServer:
         """Samples that were scraped since the last reading, each once, in order of time."""
         since = at - 2 * self.every_s if self._until is None else self._until - _OVERLAP_S
         window = max(at - since, 1.0)
-        found = self._api.instant(f"{self._select}[{int(np.ceil(window))}s]", at)
+        found = self._api.instant(f"{self._select}[{int(np.ceil(window))}s]")
         self._until = at
         return [self._new(found)]
 
@@ -82,15 +82,17 @@ class Api:
         self._fetcher = Fetcher(settings.timeout_s, settings.token)
         self._config, self._quarantine = config, quarantine
 
-    def instant(self, query: str, at: float) -> Metrics:
-        """Evaluate a query at one time, in seconds since the epoch; a range selector gives raw samples.
+    def instant(self, query: str, at: float | None = None) -> Metrics:
+        """Evaluate a query at one time, in seconds since the epoch (None: the server's now).
+
+        A range selector, such as ``up[1m]``, gives raw samples.
 
         Raises
         ------
         SourceError
             If the server does not answer, or refuses the query.
         """
-        return self._asked("query", {"query": query, "time": repr(at)})
+        return self._asked("query", {"query": query} if at is None else {"query": query, "time": repr(at)})
 
     def range(self, query: str, start: float, end: float, step_s: float) -> Metrics:
         """Evaluate a query at steps of a range of time; with rates and steps, not the raw samples.

@@ -36,6 +36,10 @@ class Source(Protocol):
         """What a failure tells: that a target is down."""
         ...
 
+    def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
 
 @dataclass(slots=True)
 class Health:

@@ -6,9 +6,10 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any, Self
 
-from driftwatch.events.columns import Batch
+from driftwatch.events.columns import Batch, Requests
 from driftwatch.incidents import Incident
 from driftwatch.live.alerts import sinks_of
 from driftwatch.live.exposition import exposition, served
@@ -18,6 +19,7 @@ from driftwatch.live.settings import Settings
 from driftwatch.live.source import Health, Source
 from driftwatch.live.sources import sources_of
 from driftwatch.monitor import Monitor
+from driftwatch.monitor.clock import SteadyClock
 from driftwatch.readers.quarantine import Quarantine
 
 _LONGEST_REST_S = 1.0
@@ -63,11 +65,12 @@ class Watch:
     def __init__(self, settings: Settings, *, inside: bool = False, news: News | None = None) -> None:
         self.settings, self.news, self.port = settings, news, 0
         self.quarantine = Quarantine()
+        self._clock = SteadyClock()
         self.monitor = Monitor(settings.judging(inside=inside), tuple(sinks_of(settings)))
         sources = tuple(sources_of(settings, self.quarantine, self.monitor.offsets))
         for source in sources:
             self._feed(source, None)  # before time passes: what a log holds already is not late
-        self._poller = Poller(sources, self._feed)
+        self._poller = Poller(sources, self._feed, self._clock.now)
         self._told: dict[str, int] = {}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._turns, name="driftwatch-watch", daemon=True)
@@ -121,6 +124,7 @@ class Watch:
     def _turns(self) -> None:
         while not self._stopping.is_set():
             try:
+                self._clock.look()
                 rest = self._poller.turn()
                 self._tell()
             except Exception:  # a full disk, say: the next turn may go better
@@ -130,6 +134,7 @@ class Watch:
 
     def _feed(self, source: Source, batch: Batch | None) -> None:
         if isinstance(source, Followed):
+            batch = moved(batch, self._clock.offset) if isinstance(batch, Requests) else batch
             self.monitor.feed(batch, source.name, source.offset, more=source.more)
         elif batch is not None and len(batch):
             self.monitor.feed(batch)
@@ -140,3 +145,18 @@ class Watch:
             if self.news is not None and self._told.get(incident.id, -1) < incident.seq:
                 self.news(incident)
         self._told = {incident.id: incident.seq for incident in known}
+
+
+def moved(requests: Requests, offset: float) -> Requests:
+    """Requests whose times are of a wall clock that jumped, by a clock that did not.
+
+    Parameters
+    ----------
+    requests
+        As logged.
+    offset
+        Seconds by which the steady clock is ahead of the wall clock.
+    """
+    if not offset:
+        return requests
+    return replace(requests, started_at=requests.started_at + offset, completed_at=requests.completed_at + offset)

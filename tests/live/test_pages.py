@@ -166,9 +166,6 @@ def test_a_target_that_hangs_is_counted_and_reported_and_holds_up_no_other(page)
             time.sleep(min(poller.turn(), 0.05))
         health = poller.health()
         poller.stop()
-        time.sleep(1)
-        for source in sources:
-            source.close()
     assert "no answer within 0.8 s" in health[stuck].last_error
     assert health[stuck].failures >= 2
     assert health[stuck].overdue >= 2
@@ -196,13 +193,14 @@ def test_a_source_that_raises_anything_is_a_failure_of_its_own(page):
         def failed(self, at):
             return []
 
+        def close(self):
+            pass
+
     source, taken = page_of(page.url, every_s=0.5), []
     poller = Poller([Wrong(), source], lambda source, batch: taken.append(batch))
     for _ in range(30):
         time.sleep(min(poller.turn(), 0.05))
     poller.stop()
-    time.sleep(0.2)
-    source.close()
     assert poller.health()["wrong"].last_error == "ZeroDivisionError: no"
     assert poller.health()["wrong"].failures >= 2
     assert poller.health()[page.url].reads >= 2

@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from driftwatch.live import Settings, Watch
 from driftwatch.live.exposition import served
 from driftwatch.live.settings import Serve
+from driftwatch.monitor.clock import SteadyClock
 from tests.live.servers import listening, silent, site
 
 
@@ -105,6 +106,33 @@ def test_a_log_is_followed_an_incident_is_told_and_a_restart_goes_on(bundled, tm
     after = [(d["id"], d["seq"]) for d in map(json.loads, alerts.read_text().splitlines())]
     assert after[: len(before)] == before
     assert len(after) == len(set(after))
+
+
+@pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
+def test_a_clock_that_jumps_by_an_hour_is_survived(tmp_path, monkeypatch, jump_s):
+    """What is read after it has the time that passed, not the one that the clock shows."""
+    log, wall = tmp_path / "requests.jsonl", [0.0]
+    monkeypatch.setattr(SteadyClock.__init__, "__defaults__", (lambda: time.time() + wall[0], time.monotonic))
+    ticks = {"width_s": 1, "lateness_s": 1}
+    settings = {"logs": [{"path": str(log), "every_s": 0.1}], "host": {"every_s": 0.5}, "config": {"ticks": ticks}}
+    log.touch()
+    with Watch(Settings.parse(settings)) as watch:
+        for number in range(40):
+            if number == 15:
+                wall[0] = jump_s
+                time.sleep(1.2)  # the next look at the clock
+            with log.open("a") as file:
+                row = {"completed_at": time.time() + wall[0], "latency": 0.05, "model": "m"}
+                file.write(json.dumps(row) + "\n")
+            time.sleep(0.1)
+        until(lambda: watch.health()[str(log)].rows == 40, "all rows")
+        watch.monitor.flush()
+        stats = watch.monitor.stats()
+        series = watch.monitor._work.place.engine.series
+        (load,) = series.ids("host_load")
+        seen = series.last_seen(load)
+    assert (stats.clock_jumps, stats.late) == (1, 0)
+    assert abs(seen - time.time()) < 10
 
 
 def test_check_reads_every_source_once(tmp_path):
