@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -46,6 +46,8 @@ class Engine:
         Keep all metrics (summed up by tick), as a scan does that reads them before the requests.
     builder
         Makes ticks of events, where they are not made here.
+    rest
+        Called between two pieces of work, a few milliseconds each: a guest lets others have the interpreter there.
     """
 
     def __init__(
@@ -56,8 +58,10 @@ class Engine:
         baseline: Baseline | None = None,
         keep_series: bool = False,
         builder: Ticking | None = None,
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
         self.config, self.from_requests, self.keep_series = config, from_requests, keep_series
+        self.rest = rest
         self.baseline = baseline or Baseline()
         self.threshold = log_threshold(config)
         self.builder: Ticking = builder or (TickBuilder(config) if from_requests else HistogramTicks(config))
@@ -122,6 +126,7 @@ class Engine:
 
     def _run(self, ticks: Ticks, last: int) -> list[Incident]:
         found: list[Incident] = []
+        self.rest()
         streams = {int(k): ticks.of_stream(int(k)) for k in np.union1d(ticks.stream, ticks.flow_stream)}
         for first, end in self._epochs(ticks, last):
             found += self._told(self._judge({k: part.between(first, end) for k, part in streams.items()}, first, end))
@@ -160,6 +165,7 @@ class Engine:
         for number, watch in self.watches.items():
             part = parts.get(number, empty())
             self.histories[watch.title].add_flow(part)
+            self.rest()
             judged = watch.advance(part, first, last) if watch.ticks or len(part) else None
             if judged is not None:
                 self.histories[watch.title].add(judged)
@@ -255,6 +261,7 @@ class Engine:
         for history in self.histories.values():
             history.settle(last + 1 - EPOCH)
         for watch in self.watches.values():
+            self.rest()
             if watch.baseline.ready:
                 guard = _LONGEST_DOUBT if watch.in_doubt(last) else watch.guard
                 watch.learn(last + 1 - guard, self._skip(watch.title, last))

@@ -65,15 +65,17 @@ class Courier:
         self.last_error = ""
         self._again_at = 0.0
 
-    def deliver(self, spool: Spool, *, now: bool = False) -> None:
+    def deliver(self, spool: Spool, *, seconds: float = _AT_ONCE_S, now: bool = False) -> None:
         """Deliver what waits, for a short while; not at all while it is too soon after a failure.
 
         Parameters
         ----------
+        seconds
+            For how long.
         now
             Try in any case.
         """
-        end = time.monotonic() + _AT_ONCE_S
+        end = time.monotonic() + seconds
         while (now or time.monotonic() >= self._again_at) and time.monotonic() < end:
             content = spool.first()
             if content is None:
@@ -88,6 +90,17 @@ class Courier:
             self.delivered, self.refused = self.delivered + taken, self.refused + (not taken)
 
     def _send(self, content: bytes) -> bool:
+        """Send a parcel; again, if the connection was closed since the last one."""
+        used = self._connection is not None
+        try:
+            return self._asked(content)
+        except OSError:
+            self.close()
+            if not used:
+                raise
+        return self._asked(content)
+
+    def _asked(self, content: bytes) -> bool:
         """Whether it was taken, or will never be.
 
         Raises

@@ -12,6 +12,7 @@ from driftwatch.events.columns import NUMBERS, Coded, Floats, Markers, Metrics, 
 from driftwatch.events.identity import hash_strings
 from driftwatch.events.names import FIELDS, Mapped, field_of
 from driftwatch.events.rows import complete, errors, failed, finish_reasons
+from driftwatch.monitor.breath import breathe
 from driftwatch.monitor.handoff import Call
 from driftwatch.monitor.values import Mask, float_of, identities, numbers, seconds_of, words
 from driftwatch.readers import Quarantine
@@ -66,6 +67,7 @@ class Intake:
         known = _dated(given, begun, at)
         done = complete(known)
         done["completed_at"] = np.where(begun, np.nan, done["completed_at"])
+        breathe()
         batch = requests_of(len(calls), **done, **rows.words(), labels=rows.labels(self._labels))
         ahead = ("it lies in the future", np.fmax(batch.completed_at, batch.started_at) > latest)
         keep = self._kept([*bad, *bad_values(known), *bad_times(done), ahead], len(calls))

@@ -14,6 +14,7 @@ from driftwatch.engine.commands import accept, acknowledge
 from driftwatch.engine.state import engine_state, pass_over, take_engine_state
 from driftwatch.incidents import Incident
 from driftwatch.incidents.watch import StreamWatch
+from driftwatch.monitor.breath import breathe
 from driftwatch.monitor.parcel import Parcel
 from driftwatch.monitor.place import Fed, Known
 from driftwatch.monitor.stats import StreamStats
@@ -39,7 +40,7 @@ class Local:
     def __init__(self, config: Config, baseline: Baseline | None, builder: Ticking | None = None) -> None:
         self.config = config
         rows = config.monitor.traffic == "requests" or builder is not None
-        self.engine = Engine(config, from_requests=rows, baseline=baseline, builder=builder)
+        self.engine = Engine(config, from_requests=rows, baseline=baseline, builder=builder, rest=breathe)
         self.latest: dict[str, Incident] = {}
         self.told: Counter[tuple[str, str]] = Counter()
         self._known = Known(threshold=self.engine.threshold / _LOG10)
@@ -57,7 +58,7 @@ class Local:
         """Judge what is left."""
         return self._noted(self.engine.finish())
 
-    def leave(self) -> None:
+    def leave(self, timeout: float) -> None:
         """All that is known is in the checkpoint."""
 
     def say(self, what: str, id: str) -> Incident:

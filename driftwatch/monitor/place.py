@@ -68,7 +68,7 @@ class Place(Protocol):
         """Nothing more will come: do what is left."""
         ...
 
-    def leave(self) -> None:
+    def leave(self, timeout: float) -> None:
         """Hand on what is left, if it is for others: the process ends."""
         ...
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Sequence
 
 import numpy as np
 
 from driftwatch.config import Config
 from driftwatch.events.columns import Batch
+from driftwatch.monitor.breath import breathe
 from driftwatch.monitor.clock import Clock
 from driftwatch.monitor.handoff import Call, Handoff
 from driftwatch.monitor.intake import SOURCE, Intake
@@ -17,7 +17,6 @@ from driftwatch.monitor.place import Place
 from driftwatch.readers import Quarantine
 
 _SLICE = 128  # calls that are read at once: less than a millisecond
-_BREATH_S = 5e-5  # a sleep, however short, lets another thread have the interpreter
 _AHEAD_S = 60.0  # clocks of one service agree better than this
 
 
@@ -50,7 +49,7 @@ class Reading:
                 some = [call for call in calls if call[0] in kinds]
                 if some:
                     self._read(some, latest, place)
-            time.sleep(_BREATH_S)
+            breathe()
 
     def _read(self, calls: Sequence[Call], latest: float, place: Place) -> None:
         """Hand on some calls of one kind; one that makes the reading fail is found by halves, and left out."""

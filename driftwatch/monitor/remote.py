@@ -72,15 +72,19 @@ class Remote:
 
     def finish(self) -> list[Incident]:
         """Pack what is left, and say goodbye."""
-        last = self.builder.end(-np.inf)
-        if last is not None or self.metrics or self.markers:
-            self._pack(0 if last is None else last, leaving=True)
+        self._goodbye()
         self.courier.deliver(self.spool, now=True)
         return []
 
-    def leave(self) -> None:
+    def _goodbye(self) -> None:
+        last = self.builder.end(-np.inf)
+        if last is not None or self.metrics or self.markers:
+            self._pack(0 if last is None else last, leaving=True)
+
+    def leave(self, timeout: float) -> None:
         """Hand on what is left: the process ends."""
-        self.finish()
+        self._goodbye()
+        self.courier.deliver(self.spool, seconds=timeout, now=True)
         self.courier.close()
         self.spool.close()
 

@@ -221,7 +221,8 @@ class Work:
         if self.flush(timeout):
             with self.lock, self._guarded("collector"):
                 self.save_now()
-                self.place.leave()
+                self.place.leave(timeout)
+                self._publish()
         with self._guarded("outbox"):
             self.post.close(timeout)
         self.folder.release()
