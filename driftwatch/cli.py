@@ -25,6 +25,7 @@ from driftwatch.demo.show import watch
 from driftwatch.errors import DriftwatchError, InputError
 from driftwatch.explain import html
 from driftwatch.incidents.models import Format, Incident, Severity
+from driftwatch.live.command import watch as watch_live
 from driftwatch.price import delays
 from driftwatch.simulate import CONFOUNDERS, SHAPES
 from driftwatch.simulate import SEVERITIES as FELT
@@ -258,6 +259,7 @@ def config() -> int:
     return 0
 
 
+app.add_command(watch_live)
 app.add_command(collect)
 
 

