@@ -22,11 +22,13 @@ from driftwatch import sinks
 from driftwatch._settings import default_toml
 from driftwatch.cli_outbox import outbox
 from driftwatch.cli_outbox import summary as delivered
+from driftwatch.collector.command import collect
 from driftwatch.demo import recording
 from driftwatch.demo.show import watch
 from driftwatch.errors import DriftwatchError, InputError
 from driftwatch.explain import html
 from driftwatch.incidents.models import Format, Incident, Severity
+from driftwatch.live.command import watch as watch_live
 from driftwatch.price import delays
 from driftwatch.simulate import CONFOUNDERS, SHAPES
 from driftwatch.simulate import SEVERITIES as FELT
@@ -269,6 +271,10 @@ def config() -> int:
     """Print the default configuration, every key with its meaning."""
     click.echo(default_toml(), nl=False)
     return 0
+
+
+app.add_command(watch_live)
+app.add_command(collect)
 
 
 def stored_incidents(path: Path) -> list[Incident]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from driftwatch._section import Section
 from driftwatch.alerting import Alerts
@@ -100,6 +100,14 @@ class Margins(Section):
     novel_share: float = Field(0.10, ge=0, description="Share of requests unlike any that were learnt from.")
 
 
+class Maintenance(Section):
+    """Some time in which nobody is to be paged; what lasts longer is told then."""
+
+    start: AwareDatetime = Field(description="When it begins, with an offset.")
+    end: AwareDatetime = Field(description="When it ends, with an offset.")
+    where: dict[str, str] = Field({}, description="Labels of the streams that it is for; empty: all.")
+
+
 class Incidents(Section):
     """How evidence becomes incidents."""
 
@@ -109,6 +117,7 @@ class Incidents(Section):
     )
     quiet_s: float = Field(120.0, gt=0, description="Back within the margin for this long means resolved, in seconds.")
     critical_change: float = Field(1.0, gt=0, description="A relative change this large is critical.")
+    maintenance: tuple[Maintenance, ...] = Field((), description="Windows of maintenance.")
 
 
 class Attribution(Section):
@@ -144,6 +153,31 @@ class Health(Section):
     rules_files: tuple[str, ...] = Field((), description="Prometheus rule files; simple comparisons are read.")
 
 
+class Monitoring(Section):
+    """How a monitor lives in a serving process."""
+
+    queue: int = Field(
+        65_536, ge=1, description="Calls that wait for the background thread; more are shed, and counted."
+    )
+    pause_s: float = Field(0.25, gt=0, description="The background thread looks for work this often, in seconds.")
+    cpu_share: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="Of a core, what judging may take on average: with many streams it looks less often.",
+    )
+    traffic: Literal["requests", "histograms"] = Field(
+        "requests", description="What tells of latency: request by request, or the histograms of a metrics page."
+    )
+    collector: str = Field("", description="Where ticks are handed to instead: unix:///path or http://host:port.")
+    spool_mb: int = Field(64, ge=1, description="What waits for the collector at most; the oldest is let go, in MB.")
+    patience_s: float = Field(
+        15.0, gt=0, description="A collector waits so long for a worker that is not heard of, in seconds."
+    )
+    folder: str = Field("", description="Where checkpoints and alerts to be sent are kept; empty: in memory only.")
+    checkpoint_s: float = Field(60.0, gt=0, description="At most so much is lost in a crash, in seconds.")
+
+
 class Config(Section):
     """All settings. Every key has a default: an empty file is a valid configuration.
 
@@ -165,6 +199,7 @@ class Config(Section):
     attribution: Attribution = Field(Attribution(), description="How causes are looked for.")
     health: Health = Field(Health(), description="The checks of your dashboards.")
     alerts: Alerts = Field(Alerts(), description="Who is told of incidents, of which, and when.")
+    monitor: Monitoring = Field(Monitoring(), description="How a monitor lives in a serving process.")
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any], *, source: str = "config") -> Config:
@@ -206,8 +241,16 @@ class Config(Section):
         return cls.parse(settings, source=str(path))
 
     def digest(self) -> str:
-        """A short hash that changes with any setting but who is told."""
-        return hashlib.sha256(self.model_dump_json(exclude={"alerts"}).encode()).hexdigest()[:16]
+        """A short hash that changes with any setting that bears on what is found."""
+        return _hash(self.model_dump_json(exclude={"alerts", "monitor"}))
+
+    def shape(self) -> str:
+        """A short hash that changes with any setting that what is known of a stream depends on."""
+        return _hash(self.model_dump_json(include={"ticks", "streams", "learning", "budget", "margins"}))
+
+
+def _hash(settings: str) -> str:
+    return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
 def _complaint(location: tuple[int | str, ...], message: str, kind: str) -> str:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.baseline import Judged, StreamBaseline
 from driftwatch.config import Config
-from driftwatch.detectors import Shift
+from driftwatch.detectors import Shift, state_of, take_state
 from driftwatch.errors import StateError
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.allowed import Allowed
 from driftwatch.incidents.lasting import lasts, least_ticks
 from driftwatch.incidents.life import Alarm, kind_of
 from driftwatch.incidents.panel import SLOW_LOCATIONS, Panel, SignalTest, margins_of, panels_of, signal_tests
+from driftwatch.state import keep, take
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.ranks import lag_of
 from driftwatch.ticks import Ticks
@@ -25,6 +27,7 @@ from driftwatch.ticks import Ticks
 DOUBT = math.log(20.0)
 """Log e-value from which something may be changing: learning waits, and the signal is shown beside others."""
 _SURELY = 3.1  # one-sided, one in a thousand
+_STATE = ("hot", "standing", "told", "requests", "ticks", "learnt_ticks", "allowed")
 EPOCH = 24
 """Learning, recovery and restarts happen at ticks that are multiples of this, however the stream is cut."""
 
@@ -250,6 +253,19 @@ class StreamWatch:
         for name, test in self.tests.items():
             if f"detector.{name}" in arrays:
                 test.detector.restore(test.column, arrays[f"detector.{name}"])
+
+    def keep(self) -> dict[str, Any]:
+        """All that is known, to go on elsewhere as if nothing had happened."""
+        kept = {name: getattr(self, name) for name in _STATE}
+        return kept | {"baseline": keep(self.baseline), "detectors": [state_of(p.detector) for p in self.panels]}
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Go on from what another one knew."""
+        for name in _STATE:
+            setattr(self, name, state[name])
+        take(self.baseline, state["baseline"])
+        for panel, arrays in zip(self.panels, state["detectors"], strict=True):
+            take_state(panel.detector, arrays)
 
     def spans(self) -> list[tuple[int, int]]:
         """Ticks that are not healthy, though nothing was told of them: evidence stands there."""

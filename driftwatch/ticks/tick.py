@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import BUCKETS, Floats, Ints
 
 HISTOGRAMS = ("ttft", "itl", "latency", "queue_time")
@@ -21,6 +22,7 @@ SCALE = 2**20
 _FITS = 2**62
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Ticks:
     """Ticks of all streams as columns of integers.
@@ -84,6 +86,10 @@ class Ticks:
         """What began and what ended, without the rest."""
         return replace(empty(), **{name: getattr(self, name) for name in _FLOW})
 
+    def flow_rows(self, start: int, end: int) -> Ticks:
+        """Some rows of what began and what ended, without the rest."""
+        return replace(empty(), **{name: getattr(self, name)[start:end] for name in _FLOW})
+
     def between(self, first: int, last: int) -> Ticks:
         """The part in these ticks, both included (a view: rows are sorted by tick)."""
         low, high = np.searchsorted(self.tick, [first, last + 1])
@@ -124,8 +130,13 @@ def empty() -> Ticks:
     return Ticks(**{f.name: two.get(f.name, np.empty(0, np.int64)) for f in fields(Ticks)})
 
 
-def merge(parts: Sequence[Ticks]) -> Ticks:
+def merge(parts: Sequence[Ticks], *, ordered: bool = True) -> Ticks:
     """Add ticks up: exact, associative, and the same in any order.
+
+    Parameters
+    ----------
+    ordered
+        False where the parts are not in canonical order themselves.
 
     Examples
     --------
@@ -134,7 +145,7 @@ def merge(parts: Sequence[Ticks]) -> Ticks:
     """
     parts = [p for p in parts if len(p) or len(p.flow_tick)]
     whole = joined(parts)
-    return grouped(**{name: getattr(whole, name) for name in _COLUMNS}) if len(parts) > 1 else whole
+    return grouped(**{name: getattr(whole, name) for name in _COLUMNS}) if len(parts) > 1 or not ordered else whole
 
 
 def joined(parts: Sequence[Ticks]) -> Ticks:
