@@ -42,7 +42,7 @@ every_s = 5
 [config.ticks]
 lateness_s = 3
 [config.incidents]
-lasting_s = 70
+lasting_s = 85
 [host]
 [serve]
 [engine]

@@ -28,7 +28,7 @@ def _pressure(run: Row) -> list[str]:
         "",
         "`python benchmarks/live_vllm.py pressure --testbed FOLDER`: chats at 3 a second; then another tenant keeps "
         f"{run['hogs']} long requests going. Scraped every 5 s, ticks final after 3 s (`ticks.lateness_s`), a change "
-        "must last 70 s (`incidents.lasting_s`; by default 90).",
+        "must last 85 s (`incidents.lasting_s`; by default 90).",
         "",
         f"- Healthy for {run['changed'] - run['began']:.0f} s, under pressure for {run['ended'] - run['changed']:.0f} "
         f"s; {run['requests']} requests, {run['failed']} failed; median TTFT of chats {run['ttft_before_s'] * 1e3:.0f} "
