@@ -33,7 +33,7 @@ from living.server import serving
 from machine import machine
 
 RESULTS = Path(__file__).parent / "results"
-PORT, BLOCKS = 8011, 48
+PORT, BLOCKS, LASTING_S = 8011, 48, 85
 
 WATCH = """
 [[targets]]
@@ -42,7 +42,7 @@ every_s = 5
 [config.ticks]
 lateness_s = 3
 [config.incidents]
-lasting_s = 85
+lasting_s = {lasting_s}
 [host]
 [serve]
 [engine]
@@ -56,14 +56,15 @@ path = "{folder}/incidents.jsonl"
 def watched(folder: Path, port: int) -> Path:
     """The settings of a run."""
     path = folder / "watch.toml"
-    path.write_text(f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder))
+    path.write_text(f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder, lasting_s=LASTING_S))
     return path
 
 
 def transitions(folder: Path) -> list[dict[str, Any]]:
     """What was told, in order."""
     path = folder / "incidents.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    told = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [{name: value for name, value in one.items() if name not in ("chart", "health")} for one in told]
 
 
 def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs: int, out: Path) -> dict[str, Any]:
@@ -82,7 +83,7 @@ def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs:
     after = statistics.median(row["ttft"] for row in chats if row["started_at"] > changed + 20)
     found = transitions(out)
     return {
-        "began": began, "changed": changed, "ended": ended, "hogs": hogs, "requests": len(load.rows),
+        "began": began, "changed": changed, "ended": ended, "hogs": hogs, "lasting_s": LASTING_S, "requests": len(load.rows),
         "failed": sum(row["status"] != 200 for row in load.rows), "ttft_before_s": before, "ttft_after_s": after,
         "told_after_s": told[0] - changed if told else None,
         "opened_after_s": _seconds(found[0]["opened_at"]) - changed if found else None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +12,7 @@ import vl_convert
 from detecting.figures import STYLE
 
 Row = dict[str, Any]
+_BIN_S = 5.0
 
 
 def page(found: dict[str, Any]) -> str:
@@ -28,7 +31,7 @@ def _pressure(run: Row) -> list[str]:
         "",
         "`python benchmarks/live_vllm.py pressure --testbed FOLDER`: chats at 3 a second; then another tenant keeps "
         f"{run['hogs']} long requests going. Scraped every 5 s, ticks final after 3 s (`ticks.lateness_s`), a change "
-        "must last 85 s (`incidents.lasting_s`; by default 90).",
+        f"must last {run['lasting_s']} s (`incidents.lasting_s`; by default 90).",
         "",
         f"- Healthy for {run['changed'] - run['began']:.0f} s, under pressure for {run['ended'] - run['changed']:.0f} "
         f"s; {run['requests']} requests, {run['failed']} failed; median TTFT of chats {run['ttft_before_s'] * 1e3:.0f} "
@@ -73,31 +76,35 @@ def _speed(run: Row) -> list[str]:
 
 
 def figure(run: Row, rows: list[Row]) -> str:
-    """TTFT of each chat over time, with when it changed and when that was told, as SVG."""
-    chats = [
-        {"minute": (row["completed_at"] - run["began"]) / 60, "ttft": max(row["ttft"], 1e-3)}
-        for row in rows
-        if row["tenant"] == "chat" and row["ttft"] is not None
-    ]
+    """TTFT of chats over time, with when it changed and when that was told, as SVG."""
     changed = (run["changed"] - run["began"]) / 60
     marks = [{"minute": changed, "what": "change"}]
     marks += [{"minute": changed + run["told_after_s"] / 60, "what": "told"}]
-    points = (
-        alt.Chart(alt.InlineData(values=chats))
-        .mark_point(size=6, opacity=0.5)
+    chats = (
+        alt.Chart(alt.InlineData(values=[*_binned(run["began"], rows)]))
+        .mark_line(interpolate="step-after")
         .encode(
             x=alt.X("minute:Q", title="minutes"),
             y=alt.Y("ttft:Q", title="time to first token, s").scale(type="log"),
+            color=alt.Color("what:N", title=""),
         )
     )
-    rules = (
-        alt.Chart(alt.InlineData(values=marks))
-        .mark_rule()
-        .encode(x="minute:Q", strokeDash=alt.StrokeDash("what:N", title=""))
-    )
-    chart = (points + rules).properties(width=640, height=220)
+    dash = alt.StrokeDash("what:N", title="")
+    rules = alt.Chart(alt.InlineData(values=marks)).mark_rule().encode(x="minute:Q", strokeDash=dash)
+    chart = (chats + rules).properties(width=640, height=220)
     version = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
     return str(vl_convert.vegalite_to_svg(chart.to_dict() | {"config": STYLE}, vl_version=version))
+
+
+def _binned(began: float, rows: list[Row]) -> Iterator[Row]:
+    """Median and slowest chat of every five seconds."""
+    bins: dict[int, list[float]] = {}
+    for row in rows:
+        if row["tenant"] == "chat" and row["ttft"] is not None:
+            bins.setdefault(int((row["completed_at"] - began) // _BIN_S), []).append(max(row["ttft"], 1e-3))
+    for number, values in sorted(bins.items()):
+        for what, value in (("median", statistics.median(values)), ("slowest", max(values))):
+            yield {"minute": number * _BIN_S / 60, "ttft": round(value, 4), "what": what}
 
 
 def _seconds(written: str) -> float:
