@@ -83,7 +83,8 @@ def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs:
     after = statistics.median(row["ttft"] for row in chats if row["started_at"] > changed + 20)
     found = transitions(out)
     return {
-        "began": began, "changed": changed, "ended": ended, "hogs": hogs, "lasting_s": LASTING_S, "requests": len(load.rows),
+        "began": began, "changed": changed, "ended": ended, "hogs": hogs, "lasting_s": LASTING_S,
+        "requests": len(load.rows),
         "failed": sum(row["status"] != 200 for row in load.rows), "ttft_before_s": before, "ttft_after_s": after,
         "told_after_s": told[0] - changed if told else None,
         "opened_after_s": _seconds(found[0]["opened_at"]) - changed if found else None,
