@@ -72,3 +72,10 @@ class Judged:
     tracks: Mapping[str, Observed]
     segments: Mapping[str, SegmentSums]
     requests: Floats
+
+
+def beside(one: Judged | None, other: Judged | None) -> Judged | None:
+    """What was measured of a stream, and what it said."""
+    if one is None or other is None:
+        return one or other
+    return Judged({**one.tracks, **other.tracks}, {**one.segments, **other.segments}, one.requests)

@@ -82,7 +82,7 @@ def hash_strings(strings: Iterable[str | None]) -> Hashes:
     >>> bool(a != b), int(none)
     (True, 0)
     """
-    encoded = [s.encode() if s else b"" for s in strings]
+    encoded = [s.encode("utf-8", "surrogatepass") if s else b"" for s in strings]
     offsets = np.zeros(len(encoded) + 1, np.int64)
     np.cumsum([len(e) for e in encoded], out=offsets[1:])
     return hash_bytes(np.frombuffer(b"".join(encoded), np.uint8), offsets)

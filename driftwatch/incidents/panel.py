@@ -15,12 +15,17 @@ from driftwatch.detectors import AnchoredDetector, Detector, LocationDetector, P
 from driftwatch.events.signals import SIGNALS
 from driftwatch.statistics.buckets import Floats, Ints
 
-LOCATIONS = tuple(s.name for s in SIGNALS if s.shape != "share")
-SHARES = tuple(s.name for s in SIGNALS if s.shape == "share")
-SLOW_LOCATIONS = tuple(s.name for s in SIGNALS if s.shape != "share" and not s.workload)
+_MEASURED, _SAID = [s for s in SIGNALS if not s.text], [s for s in SIGNALS if s.text]
+LOCATIONS = tuple(s.name for s in _MEASURED if s.shape != "share")
+SHARES = tuple(s.name for s in _MEASURED if s.shape == "share")
+SLOW_LOCATIONS = tuple(s.name for s in _MEASURED if s.shape != "share" and not s.workload)
 """Signals that may creep: what users do may change slowly, and that is no harm."""
-SLOW_SHARES = tuple(s.name for s in SIGNALS if s.shape == "share" and not s.workload and not s.tail_of)
-TESTS = len(LOCATIONS) + len(SHARES) + len(SLOW_LOCATIONS) + len(SLOW_SHARES)
+SLOW_SHARES = tuple(s.name for s in _MEASURED if s.shape == "share" and not s.workload and not s.tail_of)
+TEXT_LOCATIONS = tuple(s.name for s in _SAID if s.shape != "share")
+TEXT_SHARES = tuple(s.name for s in _SAID if s.shape == "share")
+SCORES = 4
+"""Scores that callers bring and that are judged, at most."""
+TESTS = sum(map(len, (LOCATIONS, SHARES, SLOW_LOCATIONS, SLOW_SHARES, TEXT_LOCATIONS, TEXT_SHARES))) + SCORES
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,7 @@ def margins_of(config: Config) -> dict[str, float]:
     (0.0953, 0.01)
     """
     given = config.margins.model_dump()
+    given |= {s.name: given["kinds"] for s in SIGNALS if s.name.startswith("kind_")}
     return {s.name: given[s.name] if s.difference else math.log1p(given[s.name]) for s in SIGNALS}
 
 
@@ -124,6 +130,23 @@ def _slow(config: Config, stream: str, span: int) -> Iterator[Panel]:
     yield Panel(AnchoredDetector(location, span=span, fold=median_of, enough=enough), SLOW_LOCATIONS, span)
     share = ProportionDetector(margin=_margins(config, SLOW_SHARES))
     yield Panel(AnchoredDetector(share, span=span, fold=sum_of, enough=enough), SLOW_SHARES, span)
+
+
+def text_panels_of(config: Config, stream: str) -> tuple[Panel, ...]:
+    """The detectors of what a stream's requests say, for streams that say anything."""
+    capacity, margin = config.learning.max_ticks, _margins(config, TEXT_LOCATIONS)
+    seeds = _seeds(stream, TEXT_LOCATIONS)
+    return (
+        Panel(LocationDetector(margin=margin, seeds=seeds, capacity=capacity), TEXT_LOCATIONS),
+        Panel(ProportionDetector(margin=_margins(config, TEXT_SHARES), capacity=capacity), TEXT_SHARES),
+    )
+
+
+def score_panel_of(config: Config, stream: str, name: str) -> Panel:
+    """The detector of one score that callers bring."""
+    margin = np.array([config.margins.score])
+    detector = LocationDetector(margin=margin, seeds=_seeds(stream, [name]), capacity=config.learning.max_ticks)
+    return Panel(detector, (name,))
 
 
 def signal_tests(panels: Sequence[Panel]) -> Mapping[str, SignalTest]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.baseline import Judged, StreamBaseline
+from driftwatch.baseline.judged import beside
 from driftwatch.config import Config
 from driftwatch.errors import StateError
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.lasting import lasts, least_ticks
 from driftwatch.incidents.life import Alarm, kind_of
 from driftwatch.incidents.panel import SLOW_LOCATIONS, Panel, SignalTest, margins_of, panels_of, signal_tests
+from driftwatch.incidents.text import TextWatch
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.ticks import Ticks
 
@@ -52,25 +54,40 @@ class StreamWatch:
     ticks: int = 0
     learnt_ticks: int = 0
     margins: dict[str, float] = field(init=False)
+    text: TextWatch = field(init=False)
 
     def __post_init__(self) -> None:
         self.margins, self.panels = margins_of(self.config), panels_of(self.config, self.title)
         self.tests = signal_tests(self.panels)
+        self.text = TextWatch(self.title, self.config)
 
     def advance(self, ticks: Ticks, first: int, last: int) -> Judged | None:
         """Take the stream's ticks from ``first`` to ``last``; None while it is learning."""
         self.requests += int(ticks.requests.sum())
         self.ticks += int(np.count_nonzero(np.diff(ticks.tick, prepend=ticks.tick[:1] - 1)))
+        self.hot = {}
+        said = self.text.advance(ticks.answered)
+        if said is not None:
+            self._know_tests()
+            self._update(said, self.text.panels)
+        ticks = ticks.silent()
         if not self.baseline.ready:
             self.baseline.collect(ticks, first)
-            return None
+            return said
         judged = self.baseline.judge(ticks, first, last)
-        self._update(judged)
-        return judged
+        self._update(judged, self.panels)
+        return beside(judged, said)
 
-    def _update(self, judged: Judged) -> None:
-        self.hot = {}
-        for panel in self.panels:
+    def _know_tests(self) -> None:
+        if len(self.tests) != sum(len(panel.signals) for panel in self._every):
+            self.tests = signal_tests(self._every)
+
+    @property
+    def _every(self) -> tuple[Panel, ...]:
+        return (*self.panels, *self.text.panels)
+
+    def _update(self, judged: Judged, panels: Sequence[Panel]) -> None:
+        for panel in panels:
             tick, value, total = panel.rows(judged)
             log_e = panel.detector.update(tick, value, total)
             for column, signal in enumerate(panel.signals):
@@ -88,11 +105,23 @@ class StreamWatch:
         judged = self.baseline.start(last, patient=patient)
         if judged is None:
             return None
-        self._update(judged)
-        for panel in self.panels:
-            panel.detector.learn(last + 1)
-        self.hot, self.learnt_ticks = {}, self.ticks
+        self._begin(judged, self.panels, last)
+        self.learnt_ticks = self.ticks
         return judged
+
+    def start_text(self, last: int) -> Judged | None:
+        """End the learning of what is said if enough was seen."""
+        judged = self.text.start()
+        if judged is not None:
+            self._know_tests()
+            self._begin(judged, self.text.panels, last)
+        return judged
+
+    def _begin(self, judged: Judged, panels: Sequence[Panel], last: int) -> None:
+        self._update(judged, panels)
+        for panel in panels:
+            panel.detector.learn(last + 1)
+        self.hot = {}
 
     def alarms(self, threshold: float) -> Iterator[Alarm]:
         """Each test's first moment in the newest ticks with enough evidence of a move that lasts."""
@@ -111,12 +140,16 @@ class StreamWatch:
         """
         first = 0 if name in self.standing else int(enough.argmax()) if enough.any() else len(tick)
         for t, hot in zip(tick[first:].tolist(), enough[first:].tolist(), strict=True):
-            alarm = self.look(name, t) if hot else None
+            alarm = self.look(name, t) if hot and not self._by_topic(name, t) else None
             if alarm is not None and self.lasts(alarm):
                 yield alarm
             elif alarm is not None and name not in self.told:
                 self.standing.setdefault(name, alarm)
             yield self._still(name, t)
+
+    def _by_topic(self, name: str, tick: int) -> bool:
+        """Whether what this test sees may be due to new topics."""
+        return BY_NAME[self.tests[name].signal].by_topic and self.text.topics_moved(tick)
 
     def _still(self, name: str, tick: int) -> Alarm | None:
         """The alarm that stands, where by now it has lasted."""
@@ -127,7 +160,10 @@ class StreamWatch:
             del self.standing[name]
             return None
         alarm = self.again(standing, tick)
-        return alarm if alarm.shift.exceeds(self.margins[alarm.signal]) and self.lasts(alarm) else None
+        return alarm if alarm.shift.exceeds(self._margin(alarm.signal)) and self.lasts(alarm) else None
+
+    def _margin(self, signal: str) -> float:
+        return self.margins[signal] if signal in self.margins else self.config.margins.score
 
     def enough(self, name: str, threshold: float) -> float:
         """The threshold of one test: less for one that looks less often."""
@@ -137,7 +173,7 @@ class StreamWatch:
         """What one test says at this tick, if its move exceeds the margin."""
         test = self.tests[name]
         shift = test.detector.describe(test.column, tick)
-        if shift is None or not shift.exceeds(self.margins[test.signal]):
+        if shift is None or not shift.exceeds(self._margin(test.signal)):
             return None
         signal = BY_NAME[test.signal]
         if signal.one_sided and kind_of(signal, shift.size) != "degradation":
@@ -150,6 +186,8 @@ class StreamWatch:
         """Whether its move has been there for long enough in all; one of the slow time scale has."""
         test = self.tests[alarm.test]
         least = least_ticks(self.config)
+        if BY_NAME[test.signal].text:  # answers share no engine's mood: there is no noisy minute to wait for
+            return alarm.tick + 1 - alarm.shift.onset >= least // 3
         return test.panel.slow or lasts(test.detector, test.column, alarm.shift, alarm.tick, least)
 
     def again(self, alarm: Alarm, tick: int) -> Alarm:
@@ -172,8 +210,8 @@ class StreamWatch:
             if ticks == quiet and math.isnan(now.size):
                 return 0  # nothing was seen of late: nothing is known
             rest = now.size if move > 0 else -now.size
-            healthy = rest < max(self.margins[alarm.signal], 2.0 * now.error)
-            if healthy and rest + _SURELY * now.error < max(0.5 * abs(move), self.margins[alarm.signal]):
+            healthy = rest < max(self._margin(alarm.signal), 2.0 * now.error)
+            if healthy and rest + _SURELY * now.error < max(0.5 * abs(move), self._margin(alarm.signal)):
                 return ticks
         return 0
 
@@ -186,16 +224,23 @@ class StreamWatch:
         """Whether something may be changing: then it is too early to call the newest ticks healthy."""
         return any(
             evidence > DOUBT
-            for panel in self.panels
+            for panel in self._every
             for signal, evidence in zip(panel.signals, panel.detector.evidence(last), strict=True)
             if not BY_NAME[signal].workload
         )
 
-    def learn(self, before: int, skip: tuple[int, int] | None) -> None:
-        """Take what was seen before this tick as healthy, but for the ticks in ``skip``."""
+    def learn(self, before: int, skip: tuple[int, int] | None, *, refit: bool = True) -> None:
+        """Take what was seen before this tick as healthy, but for the ticks in ``skip``.
+
+        Parameters
+        ----------
+        refit
+            False while something may be changing: what is usual for answers is not fitted anew meanwhile.
+        """
         self.baseline.learn(before, skip)
-        for panel in self.panels:
+        for panel in self._every:
             panel.detector.learn(before, skip)
+        self.text.learn(before, skip, refit=refit)
         if skip is None:
             self.learnt_ticks = self.ticks
 

@@ -1,0 +1,5 @@
+"""What answers are usually like, given their prompts: learnt from a stream's own healthy answers."""
+
+from driftwatch.baseline.response.stream import ResponseBaseline
+
+__all__ = ["ResponseBaseline"]

@@ -1,0 +1,229 @@
+"""One stream's answers: what is usual is learnt from healthy ones, and what departs from it becomes signals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.baseline.judged import Judged, Observed, SegmentSums
+from driftwatch.baseline.response.direction import Direction
+from driftwatch.baseline.response.evaluated import Evaluated
+from driftwatch.baseline.response.kinds import KINDS
+from driftwatch.baseline.response.model import Left, ResponseModel
+from driftwatch.baseline.response.shares import hits_of
+from driftwatch.baseline.response.tracks import mean_of, score_of, segments_of, share_of
+from driftwatch.config import Text
+from driftwatch.embedding.duplicates import NearDuplicates
+from driftwatch.embedding.reading import measured
+from driftwatch.events.identity import mix
+from driftwatch.events.signals import score_name
+from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.ticks.answered import Answered, join_answered, no_answers
+
+_LEARNT_FROM = 2 / 3  # of the answers; the others, which it never saw, show what is usual beside it
+_RECENT = 512  # of the newest answers are kept, to be described
+_PATIENCE = 2  # times as many answers as are learnt from wait at most: for long doubt they are not learnt at all
+_EARLY = 2000  # pieces of what was said before anything is judged
+_BOUND = 4.0
+KIND_SHARES = tuple(f"kind_{k + 1}" for k in range(KINDS))
+"""Signals of the shares of kinds of answers."""
+
+Mask = NDArray[np.bool_]
+_Signals = tuple[dict[str, Observed], dict[str, SegmentSums]]
+
+
+@dataclass(slots=True)
+class ResponseBaseline:
+    """What is usual for the answers of one stream, given their prompts.
+
+    Parameters
+    ----------
+    settings
+        How much is needed, and kept.
+    """
+
+    settings: Text
+    model: ResponseModel | None = None
+    evaluated: Evaluated | None = None
+    spread: tuple[float, float] = (0.0, 1.0)
+    directions: dict[str, Direction] = field(default_factory=dict)
+    duplicates: NearDuplicates = field(default_factory=NearDuplicates)
+    early: list[_Signals] = field(default_factory=list)
+    waiting: list[Answered] = field(default_factory=list)
+    known: Answered = field(default_factory=no_answers)
+    recent: Answered = field(default_factory=no_answers)
+    fitted: int = 0
+    learnt: int = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether answers are judged."""
+        return self.model is not None
+
+    def take(self, answered: Answered) -> Judged:
+        """Take the answers of ticks, one at least; returns nothing until enough was seen to judge by (`start`)."""
+        rows = sampled(answered, self.settings.per_tick)
+        some = answered.take(rows)
+        tracks, parts = self._plain(answered, rows)
+        if some.said is not None:
+            self.waiting = _newest([*self.waiting, some], _PATIENCE * self.settings.reference)
+            self.recent = join_answered([self.recent, some]).take(slice(-_RECENT, None))
+        if not self.ready:
+            self.early = [*self.early, (tracks, parts)][-_EARLY:]
+            return _judged({}, {})
+        more = self._given(some) if some.said is not None else ({}, {})
+        return _judged(tracks | more[0], parts | more[1])
+
+    def _plain(self, answered: Answered, rows: Ints) -> _Signals:
+        """What can be said of each answer by itself."""
+        tracks: dict[str, Observed] = {}
+        parts: dict[str, SegmentSums] = {}
+        for name in answered.scores:
+            score = answered.score(name)
+            called = score_name(name, self.settings.scores.get(name, "high"))
+            tracks[called] = mean_of(answered.tick, score)
+            parts[called] = segments_of(answered.tick, answered.segment, score, score)
+        if answered.said is None:
+            return tracks, parts
+        duplicate = np.full(len(answered), np.nan)
+        duplicate[rows] = self.duplicates.judge(answered.said.sketch[rows], answered.said.prompt_hash[rows])
+        for name, hits in hits_of(measured(answered.said), duplicate).items():
+            if np.isfinite(hits).any():
+                tracks[name] = share_of(answered.tick, hits)
+                parts[name] = segments_of(answered.tick, answered.segment, hits, hits)
+        return tracks, parts
+
+    def _given(self, some: Answered) -> _Signals:
+        """What can be said of answers given their prompts."""
+        assert self.model is not None
+        assert some.said is not None
+        tick, segment = some.tick, some.segment
+        left, features = self.model.judge(some.said), measured(some.said)
+        said = _present(some.said.response, features["characters"])
+        scores = self._scores(tick, left, said, _present(some.said.prompt, features["asked_characters"]))
+        tracks = {name: score_of(tick, values) for name, values in scores.items()}
+        parts = {name: segments_of(tick, segment, values, values) for name, values in scores.items()}
+        for kind, name in enumerate(KIND_SHARES[: len(self.model.centres)]):
+            hits = np.where(said, (left.kind == kind).astype(np.float64), np.nan)
+            tracks[name], parts[name] = share_of(tick, hits), segments_of(tick, segment, hits, hits)
+        if self.evaluated is not None:
+            tokens = np.where(some.prompt_tokens < 0, np.nan, some.prompt_tokens)
+            excess = self.evaluated.left(features, tokens)
+            tracks["prompt_read"] = mean_of(tick, excess, np.log1p(tokens) - np.log1p(features["asked_words"]))
+            parts["prompt_read"] = segments_of(tick, segment, excess, excess)
+        return {name: track for name, track in tracks.items() if len(track.tick)}, parts
+
+    def _scores(self, tick: Ints, left: Left, said: Mask, asked: Mask) -> dict[str, Floats]:
+        centre, scale = self.spread
+        spread = np.clip((left.spread - centre) / scale, -_BOUND, _BOUND)
+        return {
+            "answer_shift": self._toward("answer", tick, left.answer, said),
+            "topic": self._toward("prompt", tick, left.prompt, asked),
+            "answer_match": np.where(said & asked, left.match, np.nan),
+            "answer_spread": np.where(said, spread, np.nan),
+        }
+
+    def _toward(self, which: str, tick: Ints, vectors: Floats, known: Mask) -> Floats:
+        """How far each answer goes the way that answers have been moving, tick by tick."""
+        scores = np.full(len(tick), np.nan)
+        rows = np.flatnonzero(known)
+        edges = np.flatnonzero(np.diff(tick[rows], prepend=-1))
+        for own in np.split(rows, edges[1:]):
+            scores[own] = self.directions[which].score(vectors[own])
+        return scores
+
+    def start(self, min_ticks: int) -> Judged | None:
+        """Learn from what was seen, if that is enough; returns signals of what was not learnt from."""
+        if self.ready or sum(map(len, self.waiting)) < self.settings.min_answers:
+            return None
+        seen = join_answered(self.waiting)
+        if len(np.unique(seen.tick)) < min_ticks:
+            return None
+        tracks, parts = self._fit(seen.take(slice(-self.settings.reference, None)), no_answers())
+        self.waiting = []
+        early, self.early = self.early, []
+        for name in dict.fromkeys(name for both in early for name in both[0]):
+            tracks[name] = joined([both[0][name] for both in early if name in both[0]])
+        return _judged(tracks, parts)
+
+    def _fit(self, seen: Answered, later: Answered) -> _Signals:
+        """Fit to the earlier part of these answers; returns signals of the later part."""
+        edge = int(_LEARNT_FROM * len(seen))
+        edge = int(np.searchsorted(seen.tick, seen.tick[edge]))  # whole ticks
+        old, new = seen.take(slice(0, edge)), seen.take(slice(edge, None))
+        assert old.said is not None
+        assert new.said is not None
+        self.model = ResponseModel.fit(old.said)
+        tokens = np.where(old.prompt_tokens < 0, np.nan, old.prompt_tokens)
+        self.evaluated = Evaluated.fit(measured(old.said), tokens)
+        spread = self.model.judge(new.said).spread
+        self.spread = float(spread.mean()), max(float(spread.std()), 1e-3)
+        left, given = self.model.left.variance, self.model.given.variance
+        self.directions = {"answer": Direction.none(left), "prompt": Direction.none(given)}
+        found = self._given(new)
+        if len(later):
+            self._given(later)
+        self.known, self.fitted, self.learnt = seen, len(seen), 0
+        return found
+
+    def learn(self, before: int, skip: tuple[int, int] | None, *, refit: bool) -> Judged | None:
+        """Take answers before this tick as healthy, but for those of the ticks in ``skip``.
+
+        Returns
+        -------
+        Signals of healthy answers as a new fit sees them, if there is one: what was known of these is to be replaced.
+        """
+        if not self.ready or not self.waiting:
+            return None
+        every = join_answered(self.waiting)
+        late = every.tick >= before
+        ripe = every.take(~late & ~_within(every.tick, skip))
+        self.waiting = [every.take(late)] if late.any() else []
+        self.known = join_answered([self.known, ripe]).take(slice(-self.settings.reference, None))
+        self.learnt += len(ripe)
+        if not refit or self.learnt < min(self.fitted, self.settings.reference):
+            return None
+        return _judged(*self._fit(self.known, every.take(late)))
+
+
+def sampled(answered: Answered, most: int) -> Ints:
+    """Rows of at most so many answers of each tick: those whose ids draw the lowest numbers, so that no cut matters."""
+    begins = np.flatnonzero(np.diff(answered.tick, prepend=answered.tick[0] - 1))
+    size = np.diff(begins, append=len(answered))
+    if size.max() <= most:
+        return np.arange(len(answered))
+    drawn = mix(answered.id_hash ^ mix(answered.moment.astype(np.uint64)))
+    order = np.lexsort((drawn, answered.tick))
+    place = np.arange(len(order)) - np.repeat(begins, size)
+    return np.sort(order[place < most])
+
+
+def _newest(pieces: list[Answered], most: int) -> list[Answered]:
+    """The newest pieces that hold so many answers."""
+    n = 0
+    for k in range(len(pieces) - 1, -1, -1):
+        n += len(pieces[k])
+        if n > most:
+            return pieces[k + 1 :] or pieces[k:]
+    return pieces
+
+
+def _judged(tracks: Mapping[str, Observed], parts: Mapping[str, SegmentSums]) -> Judged:
+    return Judged(tracks, parts, np.empty(0))
+
+
+def joined(tracks: list[Observed]) -> Observed:
+    """Pieces of one signal in order of time as one."""
+    return Observed(*(np.concatenate([getattr(t, name) for t in tracks]) for name in ("tick", "value", "total", "raw")))
+
+
+def _within(tick: Ints, skip: tuple[int, int] | None) -> Mask:
+    return np.zeros(len(tick), np.bool_) if skip is None else (tick >= skip[0]) & (tick <= skip[1])
+
+
+def _present(vector: NDArray[np.int16], length: Floats) -> Mask:
+    """Which texts can be judged: those with a vector, or with characters where there are no vectors at all."""
+    return np.asarray(vector.any(axis=1) if vector.shape[1] else np.nan_to_num(length) > 0)

@@ -1,0 +1,63 @@
+"""Answers → signals by tick, as the detectors take them, and sums by segment, to say who was hit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from driftwatch.baseline.judged import Observed, SegmentSums
+from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.statistics.robust import sums
+
+
+def share_of(tick: Ints, hits: Floats) -> Observed:
+    """Count hits by tick; NaN is not counted.
+
+    Parameters
+    ----------
+    tick
+        Shape (n,): ascending.
+    hits
+        Shape (n,): 0 or 1.
+
+    Examples
+    --------
+    >>> track = share_of(np.array([4, 4, 6]), np.array([1.0, 0.0, np.nan]))
+    >>> track.tick.tolist(), track.value.tolist(), track.total.tolist()
+    ([4], [1.0], [2.0])
+    """
+    at, total, count = _by_tick(tick, hits)
+    return Observed(at, total, count, total / np.maximum(count, 1.0))
+
+
+def mean_of(tick: Ints, values: Floats, raw: Floats | None = None) -> Observed:
+    """Mean of each tick; NaN is not counted."""
+    at, total, count = _by_tick(tick, values)
+    mean = total / np.maximum(count, 1.0)
+    shown = mean if raw is None else _by_tick(tick, np.where(np.isnan(values), np.nan, raw))[1] / np.maximum(count, 1.0)
+    return Observed(at, mean, count, shown)
+
+
+def score_of(tick: Ints, scores: Floats) -> Observed:
+    """Sum of independent scores of unit variance, divided by the root of their number.
+
+    Its variance is 1 however many answers a tick has, and a shift of all of them grows with the root of their number:
+    so evidence goes by the answer, and the clock by the tick.
+    """
+    at, total, count = _by_tick(tick, scores)
+    return Observed(at, total / np.sqrt(np.maximum(count, 1.0)), count, total / np.maximum(count, 1.0))
+
+
+def segments_of(tick: Ints, segment: Ints, excess: Floats, raw: Floats) -> SegmentSums:
+    """Sums by tick and segment of what lies above the usual; NaN is not counted."""
+    known = np.isfinite(excess)
+    tick, segment, excess, raw = tick[known], segment[known], excess[known], raw[known]
+    keys, group = np.unique(np.stack([tick, segment]), axis=1, return_inverse=True)
+    count, total, squares, whole = (sums(group, x, keys.shape[1]) for x in (np.ones(len(tick)), excess, excess**2, raw))
+    return SegmentSums(keys[0], keys[1], count, total, squares, whole)
+
+
+def _by_tick(tick: Ints, values: Floats) -> tuple[Ints, Floats, Floats]:
+    """Ticks that have values, their sums, and how many there are."""
+    known = np.isfinite(values)
+    at, group = np.unique(tick[known], return_inverse=True)
+    return at, sums(group, values[known], len(at)), sums(group, np.ones(len(group)), len(at))
