@@ -23,8 +23,8 @@ COUNTS = ("characters", "words", "lines", "asked_characters", "asked_words", "as
 """Features that are whole numbers; the others are shares, in 1/2**20."""
 UNITS = np.array([1.0 if name in COUNTS else 2.0**-20 for name in SIGNALS])
 """Shape (f,): what one step of each feature is worth."""
-LENGTH_ONE = 32_000
-"""A vector of length one, in fixed point."""
+LENGTH_ONE = 127
+"""A vector of length one, in fixed point: what a byte cannot tell apart is far less than what answers differ by."""
 
 
 class TextReader:
@@ -82,7 +82,7 @@ class TextReader:
         streams = requests.labels.get("model", Coded.constant(None, len(requests)))
         return self.sampler.take(requests.at, streams, requests.id_hash)
 
-    def _vectors(self, which: str, texts: Objects, brought: Objects, chosen: NDArray[np.bool_]) -> NDArray[np.int16]:
+    def _vectors(self, which: str, texts: Objects, brought: Objects, chosen: NDArray[np.bool_]) -> NDArray[np.int8]:
         """Vectors in fixed point: those that were brought, else those of the encoder. One kind in a stream of batches."""
         if any(vector is not None for vector in brought):
             found = vectors_of(list(brought), len(brought), self.widths.get(f"{which} brought"))
@@ -92,7 +92,7 @@ class TextReader:
         rows = np.flatnonzero(chosen & np.array([text is not None and text != "" for text in texts], np.bool_))
         encoder = self._encoder()
         if encoder is None or f"{which} brought" in self.widths:
-            return np.zeros((len(texts), 0), np.int16)
+            return np.zeros((len(texts), 0), np.int8)
         matrix = np.zeros((len(texts), encoder.dimensions), np.float32)
         if len(rows):
             matrix[rows] = encoder.encode([texts[row] for row in rows])
@@ -120,11 +120,11 @@ def measured(answers: Answers) -> Mapping[str, NDArray[np.float64]]:
     return dict(zip(SIGNALS, values.T, strict=True))
 
 
-def _fixed_vectors(matrix: Matrix) -> NDArray[np.int16]:
+def _fixed_vectors(matrix: Matrix) -> NDArray[np.int8]:
     length = np.linalg.norm(matrix, axis=1, keepdims=True)
     usable = np.isfinite(length) & (length > 0)
     unit = np.where(usable, matrix / np.where(usable, length, 1.0), 0.0)
-    return np.rint(unit * LENGTH_ONE).astype(np.int16)
+    return np.rint(unit * LENGTH_ONE).astype(np.int8)
 
 
 def _strings(column: Objects) -> Sequence[str | None]:

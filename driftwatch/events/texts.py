@@ -103,7 +103,7 @@ class Answers:
     sketch
         Shape (n, 32), uint32: of the response, for near-duplicates.
     prompt, response
-        Shape (n, p) and (n, r), int16: vectors of length one in fixed point; zeros where there is none.
+        Shape (n, p) and (n, r), int8: vectors of length one in fixed point; zeros where there is none.
     """
 
     name: NDArray[np.bytes_]
@@ -113,8 +113,8 @@ class Answers:
     asked_terms: NDArray[np.uint8]
     prompt_hash: NDArray[np.uint64]
     sketch: NDArray[np.uint32]
-    prompt: NDArray[np.int16]
-    response: NDArray[np.int16]
+    prompt: NDArray[np.int8]
+    response: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.name)

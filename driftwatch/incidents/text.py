@@ -45,7 +45,7 @@ class TextWatch:
 
     def start(self) -> Judged | None:
         """End the learning if enough was seen; returns what the detectors are to learn from."""
-        judged = self.response.start(self.config.learning.min_ticks)
+        judged = self.response.start()
         if judged is None:
             return None
         self.panels = text_panels_of(self.config, self.title)

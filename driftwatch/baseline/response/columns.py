@@ -42,7 +42,7 @@ class Text:
         Shape (n, t): phrases, packed.
     """
 
-    vector: NDArray[np.int16]
+    vector: NDArray[np.int8]
     shape: Floats
     terms: NDArray[np.uint8]
 

@@ -24,8 +24,8 @@ from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.ticks.answered import Answered, join_answered, no_answers
 
 _LEARNT_FROM = 2 / 3  # of the answers; the others, which it never saw, show what is usual beside it
-_RECENT = 512  # of the newest answers are kept, to be described
-_PATIENCE = 2  # times as many answers as are learnt from wait at most: for long doubt they are not learnt at all
+_SHOWN = 64  # ticks at least that show it: the detectors learn from 44 of them, and a direction needs 20 answers
+_RECENT = 256  # of the newest answers are kept, to be described
 _EARLY = 2000  # pieces of what was said before anything is judged
 _BOUND = 4.0
 KIND_SHARES = tuple(f"kind_{k + 1}" for k in range(KINDS))
@@ -69,7 +69,7 @@ class ResponseBaseline:
         some = answered.take(rows)
         tracks, parts = self._plain(answered, rows)
         if some.said is not None:
-            self.waiting = _newest([*self.waiting, some], _PATIENCE * self.settings.reference)
+            self.waiting = _newest([*self.waiting, some], self.settings.reference)
             self.recent = join_answered([self.recent, some]).take(slice(-_RECENT, None))
         if not self.ready:
             self.early = [*self.early, (tracks, parts)][-_EARLY:]
@@ -135,24 +135,32 @@ class ResponseBaseline:
             scores[own] = self.directions[which].score(vectors[own])
         return scores
 
-    def start(self, min_ticks: int) -> Judged | None:
+    def start(self) -> Judged | None:
         """Learn from what was seen, if that is enough; returns signals of what was not learnt from."""
-        if self.ready or sum(map(len, self.waiting)) < self.settings.min_answers:
+        if self.ready or not self.waiting:
             return None
         seen = join_answered(self.waiting)
-        if len(np.unique(seen.tick)) < min_ticks:
+        if self._edge(seen) is None:
             return None
-        tracks, parts = self._fit(seen.take(slice(-self.settings.reference, None)), no_answers())
+        tracks, parts = self._fit(seen, no_answers())
         self.waiting = []
         early, self.early = self.early, []
         for name in dict.fromkeys(name for both in early for name in both[0]):
             tracks[name] = joined([both[0][name] for both in early if name in both[0]])
         return _judged(tracks, parts)
 
+    def _edge(self, seen: Answered) -> int | None:
+        """Where answers that are learnt from end, and those that show what is usual begin; None if they are too few."""
+        ticks = np.unique(seen.tick)
+        if len(ticks) <= _SHOWN:
+            return None
+        last = min(seen.tick[int(_LEARNT_FROM * len(seen))], ticks[-_SHOWN])
+        edge = int(np.searchsorted(seen.tick, last))
+        return edge if edge >= _LEARNT_FROM * self.settings.min_answers else None
+
     def _fit(self, seen: Answered, later: Answered) -> _Signals:
         """Fit to the earlier part of these answers; returns signals of the later part."""
-        edge = int(_LEARNT_FROM * len(seen))
-        edge = int(np.searchsorted(seen.tick, seen.tick[edge]))  # whole ticks
+        edge = self._edge(seen) or 0
         old, new = seen.take(slice(0, edge)), seen.take(slice(edge, None))
         assert old.said is not None
         assert new.said is not None
@@ -184,7 +192,8 @@ class ResponseBaseline:
         self.waiting = [every.take(late)] if late.any() else []
         self.known = join_answered([self.known, ripe]).take(slice(-self.settings.reference, None))
         self.learnt += len(ripe)
-        if not refit or self.learnt < min(self.fitted, self.settings.reference):
+        enough = self.learnt >= min(self.fitted, self.settings.reference)
+        if not (refit and enough) or self._edge(self.known) is None:
             return None
         return _judged(*self._fit(self.known, every.take(late)))
 
@@ -224,6 +233,6 @@ def _within(tick: Ints, skip: tuple[int, int] | None) -> Mask:
     return np.zeros(len(tick), np.bool_) if skip is None else (tick >= skip[0]) & (tick <= skip[1])
 
 
-def _present(vector: NDArray[np.int16], length: Floats) -> Mask:
+def _present(vector: NDArray[np.int8], length: Floats) -> Mask:
     """Which texts can be judged: those with a vector, or with characters where there are no vectors at all."""
     return np.asarray(vector.any(axis=1) if vector.shape[1] else np.nan_to_num(length) > 0)
