@@ -152,9 +152,6 @@ def _sizes(
     room = 1.96 * shift.error
     if signal.difference:
         after = float(np.nansum(raw * total) / max(total.sum(), 1.0))
-        if signal.unit == "sd":  # a tick's score is a sum over its answers, divided by the root of their number
-            each = math.sqrt(max(float(total[total > 0].mean()), 1.0)) if (total > 0).any() else 1.0
-            shift, room = replace(shift, size=shift.size / each), room / each
         return after - shift.size, after, shift.size, (shift.size - room, shift.size + room)
     typical = float(np.nanmedian(raw)) if np.isfinite(raw).any() else shift.reference + shift.size
     after, before = (_plain(signal, x, width) for x in (typical, typical - shift.size))

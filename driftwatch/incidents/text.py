@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from driftwatch.baseline import Judged, Observed, ResponseBaseline
+from driftwatch.baseline import Judged, ResponseBaseline
 from driftwatch.config import Config
-from driftwatch.detectors import LocationDetector, ProportionDetector
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.panel import Panel, score_panel_of, text_panels_of
+from driftwatch.statistics.buckets import Floats
 from driftwatch.ticks.answered import Answered
 
 _AS_USUAL = 0.0
@@ -50,7 +48,6 @@ class TextWatch:
             return None
         self.panels = text_panels_of(self.config, self.title)
         self._add_scores(judged)
-        self._scale_margins(judged)
         return judged
 
     def learn(self, before: int, skip: tuple[int, int] | None, *, refit: bool) -> None:
@@ -60,10 +57,8 @@ class TextWatch:
             return
         for panel in self.panels:
             for column, signal in enumerate(panel.signals):
-                track = judged.tracks.get(signal)
-                if track is not None:
-                    panel.detector.restore(column, _learnt(panel, track))
-        self._scale_margins(judged)
+                if (learnt := _learnt(panel, judged, signal)) is not None:
+                    panel.detector.restore(column, learnt)
 
     def topics_moved(self, tick: int) -> bool:
         """Whether anything speaks for new topics as seen at this tick: then answers may differ for that reason."""
@@ -79,19 +74,13 @@ class TextWatch:
         new = [name for name in judged.tracks if ":" in name and name not in watched][: max(room, 0)]
         self.panels += tuple(score_panel_of(self.config, self.title, name) for name in new)
 
-    def _scale_margins(self, judged: Judged) -> None:
-        """Margins are of one answer; a tick's score is a sum, divided by the root of how many there are."""
-        for panel in self.panels:
-            if not isinstance(panel.detector, LocationDetector):
-                continue
-            for column, signal in enumerate(panel.signals):
-                track = judged.tracks.get(signal)
-                if BY_NAME[signal].unit == "sd" and track is not None and len(track.total):
-                    margin = getattr(self.config.margins, signal)
-                    panel.detector.margin[column] = margin * math.sqrt(float(np.median(track.total)))
 
-
-def _learnt(panel: Panel, track: Observed) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """A signal as the detector of its panel keeps what it learnt."""
-    counts = isinstance(panel.detector, ProportionDetector)
-    return np.column_stack([track.value, track.total]) if counts else track.value
+def _learnt(panel: Panel, judged: Judged, signal: str) -> Floats | None:
+    """A signal as the detector of its panel keeps what it learnt; None where there is nothing of it."""
+    if panel.by_answer:
+        values = judged.each.values[signal] if judged.each is not None else np.empty(0)
+        return values[~np.isnan(values)]
+    track = judged.tracks.get(signal)
+    if track is None:
+        return None
+    return np.column_stack([track.value, track.total]) if BY_NAME[signal].shape == "share" else track.value

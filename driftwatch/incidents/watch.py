@@ -90,8 +90,9 @@ class StreamWatch:
         for panel in panels:
             tick, value, total = panel.rows(judged)
             log_e = panel.detector.update(tick, value, total)
+            told = np.unique(tick) if panel.by_answer else tick
             for column, signal in enumerate(panel.signals):
-                self.hot[SignalTest(signal, panel, column).name] = (tick, log_e[:, column])
+                self.hot[SignalTest(signal, panel, column).name] = (told, log_e[:, column])
 
     @property
     def effective(self) -> float:

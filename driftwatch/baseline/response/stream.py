@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.baseline.judged import Judged, Observed, SegmentSums
+from driftwatch.baseline.judged import Each, Judged, Observed, SegmentSums
 from driftwatch.baseline.response.direction import Direction
 from driftwatch.baseline.response.evaluated import Evaluated
 from driftwatch.baseline.response.kinds import KINDS
 from driftwatch.baseline.response.model import Left, ResponseModel
 from driftwatch.baseline.response.shares import hits_of
-from driftwatch.baseline.response.tracks import mean_of, score_of, segments_of, share_of
+from driftwatch.baseline.response.tracks import mean_of, segments_of, share_of
 from driftwatch.config import Text
 from driftwatch.embedding.duplicates import NearDuplicates
 from driftwatch.embedding.reading import measured
@@ -32,7 +32,8 @@ KIND_SHARES = tuple(f"kind_{k + 1}" for k in range(KINDS))
 """Signals of the shares of kinds of answers."""
 
 Mask = NDArray[np.bool_]
-_Signals = tuple[dict[str, Observed], dict[str, SegmentSums]]
+_NONE = np.empty(0)
+NOTHING = Judged({}, {}, _NONE)
 
 
 @dataclass(slots=True)
@@ -51,7 +52,7 @@ class ResponseBaseline:
     spread: tuple[float, float] = (0.0, 1.0)
     directions: dict[str, Direction] = field(default_factory=dict)
     duplicates: NearDuplicates = field(default_factory=NearDuplicates)
-    early: list[_Signals] = field(default_factory=list)
+    early: list[Judged] = field(default_factory=list)
     waiting: list[Answered] = field(default_factory=list)
     known: Answered = field(default_factory=no_answers)
     recent: Answered = field(default_factory=no_answers)
@@ -67,17 +68,16 @@ class ResponseBaseline:
         """Take the answers of ticks, one at least; returns nothing until enough was seen to judge by (`start`)."""
         rows = sampled(answered, self.settings.per_tick)
         some = answered.take(rows)
-        tracks, parts = self._plain(answered, rows)
+        plain = self._plain(answered, rows)
         if some.said is not None:
             self.waiting = _newest([*self.waiting, some], self.settings.reference)
             self.recent = join_answered([self.recent, some]).take(slice(-_RECENT, None))
         if not self.ready:
-            self.early = [*self.early, (tracks, parts)][-_EARLY:]
-            return _judged({}, {})
-        more = self._given(some) if some.said is not None else ({}, {})
-        return _judged(tracks | more[0], parts | more[1])
+            self.early = [*self.early, plain][-_EARLY:]
+            return NOTHING
+        return plain if some.said is None else both(plain, self._given(some))
 
-    def _plain(self, answered: Answered, rows: Ints) -> _Signals:
+    def _plain(self, answered: Answered, rows: Ints) -> Judged:
         """What can be said of each answer by itself."""
         tracks: dict[str, Observed] = {}
         parts: dict[str, SegmentSums] = {}
@@ -87,16 +87,16 @@ class ResponseBaseline:
             tracks[called] = mean_of(answered.tick, score)
             parts[called] = segments_of(answered.tick, answered.segment, score, score)
         if answered.said is None:
-            return tracks, parts
+            return Judged(tracks, parts, _NONE)
         duplicate = np.full(len(answered), np.nan)
         duplicate[rows] = self.duplicates.judge(answered.said.sketch[rows], answered.said.prompt_hash[rows])
         for name, hits in hits_of(measured(answered.said), duplicate).items():
             if np.isfinite(hits).any():
                 tracks[name] = share_of(answered.tick, hits)
                 parts[name] = segments_of(answered.tick, answered.segment, hits, hits)
-        return tracks, parts
+        return Judged(tracks, parts, _NONE)
 
-    def _given(self, some: Answered) -> _Signals:
+    def _given(self, some: Answered) -> Judged:
         """What can be said of answers given their prompts."""
         assert self.model is not None
         assert some.said is not None
@@ -104,7 +104,7 @@ class ResponseBaseline:
         left, features = self.model.judge(some.said), measured(some.said)
         said = _present(some.said.response, features["characters"])
         scores = self._scores(tick, left, said, _present(some.said.prompt, features["asked_characters"]))
-        tracks = {name: score_of(tick, values) for name, values in scores.items()}
+        tracks = {name: mean_of(tick, values) for name, values in scores.items()}
         parts = {name: segments_of(tick, segment, values, values) for name, values in scores.items()}
         for kind, name in enumerate(KIND_SHARES[: len(self.model.centres)]):
             hits = np.where(said, (left.kind == kind).astype(np.float64), np.nan)
@@ -114,7 +114,8 @@ class ResponseBaseline:
             excess = self.evaluated.left(features, tokens)
             tracks["prompt_read"] = mean_of(tick, excess, np.log1p(tokens) - np.log1p(features["asked_words"]))
             parts["prompt_read"] = segments_of(tick, segment, excess, excess)
-        return {name: track for name, track in tracks.items() if len(track.tick)}, parts
+        tracks = {name: track for name, track in tracks.items() if len(track.tick)}
+        return Judged(tracks, parts, _NONE, Each(tick, scores))
 
     def _scores(self, tick: Ints, left: Left, said: Mask, asked: Mask) -> dict[str, Floats]:
         centre, scale = self.spread
@@ -142,12 +143,12 @@ class ResponseBaseline:
         seen = join_answered(self.waiting)
         if self._edge(seen) is None:
             return None
-        tracks, parts = self._fit(seen, no_answers())
+        found = self._fit(seen, no_answers())
         self.waiting = []
         early, self.early = self.early, []
-        for name in dict.fromkeys(name for both in early for name in both[0]):
-            tracks[name] = joined([both[0][name] for both in early if name in both[0]])
-        return _judged(tracks, parts)
+        names = dict.fromkeys(name for plain in early for name in plain.tracks)
+        tracks = {name: joined([p.tracks[name] for p in early if name in p.tracks]) for name in names}
+        return both(Judged(tracks, {}, _NONE), found)
 
     def _edge(self, seen: Answered) -> int | None:
         """Where answers that are learnt from end, and those that show what is usual begin; None if they are too few."""
@@ -158,7 +159,7 @@ class ResponseBaseline:
         edge = int(np.searchsorted(seen.tick, last))
         return edge if edge >= _LEARNT_FROM * self.settings.min_answers else None
 
-    def _fit(self, seen: Answered, later: Answered) -> _Signals:
+    def _fit(self, seen: Answered, later: Answered) -> Judged:
         """Fit to the earlier part of these answers; returns signals of the later part."""
         edge = self._edge(seen) or 0
         old, new = seen.take(slice(0, edge)), seen.take(slice(edge, None))
@@ -195,7 +196,7 @@ class ResponseBaseline:
         enough = self.learnt >= min(self.fitted, self.settings.reference)
         if not (refit and enough) or self._edge(self.known) is None:
             return None
-        return _judged(*self._fit(self.known, every.take(late)))
+        return self._fit(self.known, every.take(late))
 
 
 def sampled(answered: Answered, most: int) -> Ints:
@@ -220,8 +221,9 @@ def _newest(pieces: list[Answered], most: int) -> list[Answered]:
     return pieces
 
 
-def _judged(tracks: Mapping[str, Observed], parts: Mapping[str, SegmentSums]) -> Judged:
-    return Judged(tracks, parts, np.empty(0))
+def both(plain: Judged, given: Judged) -> Judged:
+    """What can be said of answers by themselves, and given their prompts."""
+    return Judged({**plain.tracks, **given.tracks}, {**plain.segments, **given.segments}, _NONE, given.each)
 
 
 def joined(tracks: list[Observed]) -> Observed:

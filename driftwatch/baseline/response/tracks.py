@@ -37,16 +37,6 @@ def mean_of(tick: Ints, values: Floats, raw: Floats | None = None) -> Observed:
     return Observed(at, mean, count, shown)
 
 
-def score_of(tick: Ints, scores: Floats) -> Observed:
-    """Sum of independent scores of unit variance, divided by the root of their number.
-
-    Its variance is 1 however many answers a tick has, and a shift of all of them grows with the root of their number:
-    so evidence goes by the answer, and the clock by the tick.
-    """
-    at, total, count = _by_tick(tick, scores)
-    return Observed(at, total / np.sqrt(np.maximum(count, 1.0)), count, total / np.maximum(count, 1.0))
-
-
 def segments_of(tick: Ints, segment: Ints, excess: Floats, raw: Floats) -> SegmentSums:
     """Sums by tick and segment of what lies above the usual; NaN is not counted."""
     known = np.isfinite(excess)
