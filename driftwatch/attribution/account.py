@@ -209,7 +209,7 @@ def _causes(lead: Alarm, inside: _Inside, scene: Scene, first: int, last: int) -
         return ()  # users did it: there is no cause to look for in the engine
     shift = lead.shift
     return find_causes(
-        inside.excess,
+        _towards_harm(lead) * inside.excess,
         shift.onset - first,
         replace(scene, series=inside.series).candidates(lead.stream, first, shift.onset, last),
         scene.events(first, last),
@@ -219,6 +219,14 @@ def _causes(lead: Alarm, inside: _Inside, scene: Scene, first: int, last: int) -
         signal=lead.signal,
         onset_interval=(shift.onset_low - first, shift.onset_high - first),
     )
+
+
+def _towards_harm(lead: Alarm) -> float:
+    """What an excess is multiplied by so that up is worse; a move of what is said is looked at as it is."""
+    signal = BY_NAME[lead.signal]
+    if signal.good == "high":
+        return -1.0
+    return -1.0 if signal.text and signal.good == "unknown" and lead.shift.size < 0 else 1.0
 
 
 def extra_of(scene: Scene, stream: str, first: int, last: int) -> dict[str, Floats]:

@@ -20,7 +20,7 @@ class Signal:
     title
         As a person would say it.
     unit
-        ``s``, ``tokens``, ``share``, ``1/s``, or ``sd``: standard deviations of healthy answers.
+        ``s``, ``tokens``, ``share``, ``1/s``, ``sd`` (standard deviations of healthy answers), or ``score``.
     good
         Which way is good; ``unknown`` makes a move a ``change``.
     shape
@@ -156,7 +156,7 @@ class _Signals(dict[str, Signal]):
         prefix, colon, rest = name.partition(":")
         if prefix + colon not in _SCORES:
             raise KeyError(name)
-        return Signal(name, f"score '{rest}'", "", _SCORES[prefix + colon], "score", text=True)
+        return Signal(name, f"score '{rest}'", "score", _SCORES[prefix + colon], "score", text=True)
 
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or (isinstance(name, str) and name.partition(":")[0] + ":" in _SCORES)

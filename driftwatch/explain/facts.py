@@ -14,7 +14,7 @@ from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS
 from driftwatch.events.signals import BY_NAME as SIGNALS
 from driftwatch.explain import losses
-from driftwatch.explain.numbers import between, change, clean, clock, interval, lasting, number, odds, pair, span, utc
+from driftwatch.explain.numbers import DIFFERENCES, between, change, clean, clock, interval, lasting, number, odds, pair, span, utc
 from driftwatch.explain.steps import next_steps
 from driftwatch.explain.story import Advice, Section, Story, Table
 from driftwatch.incidents.models import Cause, Finding, HealthCheck, Incident, Segment
@@ -77,6 +77,8 @@ def sentences(said: Iterable[str]) -> tuple[str, ...]:
 
 def lead(incident: Incident) -> Finding | None:
     """The finding that moved most, among those that the kind is about; the first of equals."""
+    if incident.findings and _said(incident.findings[0]):
+        return incident.findings[0]
     users = incident.kind == "workload"
     about = [f for f in incident.findings if f.signal in SIGNALS and SIGNALS[f.signal].workload == users]
     return max(about or incident.findings, key=lambda f: _prominence(f, incident), default=None)
@@ -84,7 +86,13 @@ def lead(incident: Incident) -> Finding | None:
 
 def _prominence(finding: Finding, incident: Incident) -> tuple[bool, float]:
     """The slowest requests speak for an incident only where its record leads with them."""
-    return not _is_tail(finding) or _is_tail(incident.findings[0]), _size(finding)
+    first = incident.findings[0]
+    return not _is_tail(finding) or _is_tail(first), math.inf if finding is first and _said(first) else _size(finding)
+
+
+def _said(finding: Finding) -> bool:
+    """Whether it is read off what requests say: that cannot be compared in size with what was measured."""
+    return finding.signal in SIGNALS and SIGNALS[finding.signal].text
 
 
 def _is_tail(finding: Finding) -> bool:
@@ -123,6 +131,8 @@ def labels(where: dict[str, str]) -> str:
 
 
 def _size(finding: Finding) -> float:
+    if finding.unit in DIFFERENCES:
+        return abs(finding.change)
     floor = 0.01 if finding.unit == "share" else 1e-9
     values = abs(finding.after) + floor, abs(finding.before) + floor
     return abs(math.log(values[0] / values[1])) if all(map(math.isfinite, values)) else 0.0

@@ -11,10 +11,11 @@ from driftwatch.baseline import Baseline
 from driftwatch.config import Config
 from driftwatch.engine import Engine
 from driftwatch.errors import ConfigError
-from driftwatch.events.signals import BY_NAME, SIGNALS
+from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents import log_threshold
 from driftwatch.incidents.budget import TESTS_OF_A_STREAM
 from driftwatch.price import Price, delays
+from driftwatch.price.account import PRICED
 from driftwatch.price.noise import BETWEEN, BLOCK, BY_REQUEST, MOST, SHARES, Drawn, Shown, Typical
 from driftwatch.price.runs import Trial
 from tests.traffic import START, traffic
@@ -83,7 +84,7 @@ def test_what_was_shown_may_be_shorter_than_a_block():
 
 
 @pytest.mark.parametrize("requests", [0.3, 5.0, 80.0])
-@pytest.mark.parametrize("signal", SIGNALS, ids=lambda s: s.name)
+@pytest.mark.parametrize("signal", PRICED, ids=lambda s: s.name)
 def test_typical_noise_is_what_is_said(signal, requests):
     noise = Typical(signal, requests)
     drawn = noise.draw(4000, 4, rng())
