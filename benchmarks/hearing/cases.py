@@ -39,14 +39,7 @@ MINORITIES = (
     ("claude-3-opus-20240229", "Mistral-7B-Instruct-v0.2"),
 )
 SHARES = (0.05, 0.1, 0.2)
-TOPIC_MODELS = (
-    "gpt4_0613",
-    "claude-2",
-    "gpt-3.5-turbo-0613",
-    "gpt-4o-2024-05-13",
-    "Mixtral-8x7B-Instruct-v0.1",
-    "claude-3-opus-20240229",
-)
+TOPIC_MODELS = ("gpt4_0613", "claude-2", "Mixtral-8x7B-Instruct-v0.1")
 SPLITS, TOPIC_SPLITS = 12, 2
 
 

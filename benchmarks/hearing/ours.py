@@ -36,7 +36,7 @@ def config(arl: float = ARL) -> Config:
         "budget": {"false_incidents": 1.0, "per_days": days},
         "streams": {"max_streams": 1},
         "incidents": {"lasting_s": 0.0},
-        "text": {"reference": 1024},
+        "text": {"min_answers": 400},
     }
     return Config.parse(settings)
 

@@ -15,11 +15,11 @@ from driftwatch.embedding.hashing import HashingEncoder
 from driftwatch.embedding.projection import shortened
 from driftwatch.embedding.protocol import Encoder, Matrix, vectors_of
 from driftwatch.embedding.sentences import SentenceEncoder
-from driftwatch.embedding.text import SIGNALS, Features, features
+from driftwatch.embedding.text import MARKS, SIGNALS, Features, features
 from driftwatch.events.columns import Coded, Requests
 from driftwatch.events.texts import EXCERPT_BYTES, ID_BYTES, NOT_READ, Answers, Objects, Texts
 
-COUNTS = ("characters", "words", "lines", "asked_characters", "asked_words", "asked_lines")
+COUNTS = ("characters", "words", "lines", "asked_characters", "asked_words", "asked_lines", *MARKS)
 """Features that are whole numbers; the others are shares, in 1/2**20."""
 UNITS = np.array([1.0 if name in COUNTS else 2.0**-20 for name in SIGNALS])
 """Shape (f,): what one step of each feature is worth."""

@@ -29,6 +29,11 @@ _RUN = 4  # words
 _BREAK = ord("\n")
 _PREFIX = 1024  # bytes that are compressed
 _ORDINARY = (2.0, 0.8)  # ordinary English prose of n bytes deflates to about 2 n^0.8 bytes, 30 <= n <= 1024
+MARKS = {
+    **{"asterisks": "*", "hashes": "#", "dashes": "-", "colons": ":", "commas": ",", "stops": ".", "brackets": "("},
+    **{"quotes": '"', "apostrophes": "'", "exclamations": "!", "questions": "?", "backticks": "`", "bars": "|"},
+}
+"""Marks that are counted, by name: how an answer is laid out."""
 _LAST = np.uint64(2**64 - 1)  # a key that no token has but once in 10^14
 _PROMPTED = 0.1  # a script belongs to the prompt if it writes this share of its letters
 
@@ -69,6 +74,8 @@ class Features:
         Shape (n,): line breaks.
     symbols, digits
         Shape (n,): the share of characters that are neither letters, digits nor spaces, and of digits.
+    marks
+        Shape (n, 13): how often each of `MARKS` is there.
     asked_characters, asked_words, asked_lines, asked_symbols, asked_digits, asked_non_latin
         Shape (n,): the same of the prompt.
     prompt
@@ -94,6 +101,7 @@ class Features:
     lines: Floats
     symbols: Floats
     digits: Floats
+    marks: Floats
     asked_characters: Floats
     asked_words: Floats
     asked_lines: Floats
@@ -110,10 +118,12 @@ class Features:
 
     def columns(self) -> dict[str, Floats]:
         """Give the features by name, without the hashes."""
-        return {name: getattr(self, name) for name in SIGNALS}
+        marks = dict(zip(MARKS, self.marks.T, strict=True))
+        return {name: marks[name] if name in MARKS else getattr(self, name) for name in SIGNALS}
 
 
-SIGNALS: tuple[str, ...] = tuple(f.name for f in fields(Features) if f.name not in ("prompt", "terms", "asked_terms", "sketches"))
+_HASHED = ("prompt", "terms", "asked_terms", "sketches")
+SIGNALS: tuple[str, ...] = (*(f.name for f in fields(Features) if f.name not in (*_HASHED, "marks")), *MARKS)
 """The names of the features, in order."""
 
 
@@ -167,6 +177,7 @@ def _features(prompts: Sequence[str | None], responses: Sequence[str | None]) ->
         truncated=np.where(empty, np.nan, [cut_off(text) for text in texts]),
         echo=_share(_shared(runs, asked.runs(_RUN)), runs.counts(), ~known),
         dominance=_share(_most_common(answered), counts.sum(axis=1), empty),
+        marks=np.where(empty[:, None], np.nan, _marks(answered)),
         **of_prompt,
         prompt=np.array([_hash(prompt) for prompt in prompts], np.uint64),
         terms=phrases_in(said),
@@ -190,6 +201,17 @@ def _shape(texts: Sequence[str | None], characters: Characters, words: Tokens) -
         "digits": _share(counts[:, DIGIT], looked),
         "non_latin": _share(counts[:, LATIN + 1 :].sum(axis=1), letters),
     }
+
+
+def _marks(characters: Characters) -> Floats:
+    """How often each mark is there, shape (texts, marks)."""
+    place = np.full(128, -1)
+    place[[ord(mark) for mark in MARKS.values()]] = np.arange(len(MARKS))
+    found = np.flatnonzero((characters.codes < 128) & (characters.classes == OTHER))
+    mark = place[characters.codes[found]]
+    found, mark = found[mark >= 0], mark[mark >= 0]
+    counts = np.bincount(characters.row[found] * len(MARKS) + mark, minlength=characters.texts * len(MARKS))
+    return counts.reshape(characters.texts, len(MARKS)).astype(np.float64)
 
 
 def _share(

@@ -9,21 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.embedding.phrases import unpacked
+from driftwatch.embedding.text import MARKS
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.exact import product, whole, whole_matrix
 
-_LOGS = ("characters", "words", "lines")
+_LOGS = ("characters", "words", "lines", *MARKS)
+_SIZES = ("characters", "words", "lines")
 SAID = (
     *_LOGS,
     *("compressibility", "repeated", "non_latin", "symbols", "digits", "dominance", "refusal", "truncated", "echo"),
 )
 """Features of an answer that say how it is written."""
-ASKED = tuple(f"asked_{name}" for name in (*_LOGS, "symbols", "digits", "non_latin"))
+ASKED = tuple(f"asked_{name}" for name in (*_SIZES, "symbols", "digits", "non_latin"))
 """Those of a prompt."""
 _DIRECTIONS = 48  # of a vector's variance: sentence vectors have most of it there
 _EACH = 6  # answers that each direction is learnt from, at least
-_COMMON = (0.05, 0.95)  # a phrase that is rarer, or more frequent, says too little of a few hundred answers
-_FLOOR = 0.05  # deviation of a feature below which it hardly varies
+_COMMON = (0.01, 0.99)  # a phrase that is rarer, or more frequent, says too little of a few hundred answers
+_FLOOR = 0.003  # deviation below which a feature hardly varies: one character in some hundreds
 BOUND = 4.0
 """Standardised values are bounded here, so that one wild answer moves little."""
 

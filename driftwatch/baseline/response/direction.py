@@ -20,7 +20,7 @@ import numpy as np
 
 from driftwatch.statistics.buckets import Floats
 
-LATELY = 60.0
+LATELY = 120.0
 """So many of the newest answers count as lately: a change must be seen by about as many to be worth an alarm."""
 FEWEST = 20
 """Vectors before there is a direction."""
