@@ -299,7 +299,8 @@ class Engine:
 
     def _scene(self) -> Scene:
         labels = {w.title: self.builder.streams.where(number) for number, w in self.watches.items()}
-        return Scene(self.config, self.histories, labels, self.builder.segments, own(self.series), self.markers)
+        said = {w.title: w.text.response for w in self.watches.values()}
+        return Scene(self.config, self.histories, labels, self.builder.segments, own(self.series), self.markers, said)
 
     def _again(self, alarm: Alarm, tick: int) -> Alarm:
         return self._by_title(alarm.stream).again(alarm, tick)

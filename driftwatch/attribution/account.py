@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from driftwatch.attribution.answers import change_of
 from driftwatch.attribution.candidates import label
 from driftwatch.attribution.causes import find_causes
 from driftwatch.attribution.health import Rule, evaluate, silent
@@ -19,7 +20,7 @@ from driftwatch.attribution.scene import Scene
 from driftwatch.detectors import Shift
 from driftwatch.events.signals import BY_NAME, Signal
 from driftwatch.incidents.life import Alarm, Life, severity_of
-from driftwatch.incidents.models import Cause, Chart, Finding, Incident, Line, Mark, Segment, Severity
+from driftwatch.incidents.models import AnswerChange, Cause, Chart, Finding, Incident, Line, Mark, Segment, Severity
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.whitening import PROMISED
 from driftwatch.ticks.series import SeriesStore
@@ -99,10 +100,17 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
         silent=silent(health),
         health=health,
         segments=segments,
+        answers=_answers(findings, scene, lead),
         markers=marks_of(scene, clock, lead.shift.onset, until),
         notes=(*_notes(scene, causes, lead), *inside.notes, *(() if kept else (_CREPT,))),
         chart=_chart(findings, causes, scene, first, lead, last),
     )
+
+
+def _answers(findings: Sequence[Finding], scene: Scene, lead: Alarm) -> AnswerChange | None:
+    """How answers changed, where something says that they did."""
+    heard = any(BY_NAME[f.signal].text and f.stream == lead.stream for f in findings)
+    return change_of(scene.said.get(lead.stream), lead.shift.onset) if heard else None
 
 
 def _severity(life: Life, findings: Sequence[Finding], scene: Scene) -> Severity:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS
 from driftwatch.events.signals import BY_NAME as SIGNALS
-from driftwatch.explain import losses
+from driftwatch.explain import answers, losses
 from driftwatch.explain.numbers import DIFFERENCES, between, change, clean, clock, interval, lasting, number, odds, pair, span, utc
 from driftwatch.explain.steps import next_steps
 from driftwatch.explain.story import Advice, Section, Story, Table
@@ -42,6 +42,7 @@ def tell(incident: Incident) -> Story:
     sections = (
         Section("what", "What changed", sentences(_what(incident))),
         Section("since", "Since", sentences(_since(incident))),
+        Section("answers", "Answers", sentences(answers.told(incident)), answers.trait_table(incident)),
         Section("who", "For whom", sentences(_who(incident)), _segment_table(incident)),
         Section("green", "What stayed green", sentences(_green(incident)), _health_table(incident)),
         Section("cause", "Likely cause", sentences(_why(incident)), _cause_table(incident)),

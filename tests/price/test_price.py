@@ -142,7 +142,7 @@ def test_ratios_rise_in_log_units_and_rates_in_requests():
 
 def test_every_signal_is_told_and_its_margin_decides_what_is_shown_only(typical):
     found = by_signal(typical)
-    assert found.keys() == BY_NAME.keys()
+    assert found.keys() == {s.name for s in PRICED}
     for name, priced in found.items():
         small = [d.change for d in priced.delays if d.outcome == "within_margin"]
         assert small == [d.change for d in priced.delays if d.change <= priced.margin]
@@ -152,7 +152,7 @@ def test_every_signal_is_told_and_its_margin_decides_what_is_shown_only(typical)
 
 
 def test_a_larger_change_is_noticed_no_later(typical):
-    for name in BY_NAME:
+    for name in (s.name for s in PRICED):
         times = list(told(typical, name).values())
         assert times == sorted(times, reverse=True)
     assert told(typical, "ttft")[2.0] <= 110  # a change must have lasted 90 s, and a tick is final 10 s after its end
@@ -160,7 +160,7 @@ def test_a_larger_change_is_noticed_no_later(typical):
 
 def test_more_traffic_is_noticed_no_later(typical):
     sparse, busy = delays(rate=0.1, runs=15), delays(rate=20.0, runs=15)
-    for name in (s.name for s in BY_NAME.values() if not s.by_tick):
+    for name in (s.name for s in PRICED if not s.by_tick):
         for change, time in told(busy, name).items():
             assert time <= told(typical, name)[change] + 10 <= told(sparse, name)[change] + 20
 
