@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from driftwatch._optional import load
+from driftwatch.explain.drawing import svg
 from driftwatch.explain.numbers import clean, number, pair
 from driftwatch.explain.story import Table
 from driftwatch.incidents.models import AnswerChange, Incident, Term
@@ -26,6 +28,7 @@ TITLES = {
 }
 """Features of answers as a person would say them; the others are marks, called by their names."""
 _EXCERPT = 160
+_BEFORE, _SINCE, _BETWEEN = "#646b78", "#b4232a", "#8b929e"
 
 
 def told(incident: Incident) -> Iterator[str]:
@@ -84,3 +87,25 @@ def _terms(terms: tuple[Term, ...]) -> str:
 
 def _quoted(text: str) -> str:
     return f'"{clean(text, 30)}"'
+
+
+def figure(incident: Incident, width: int) -> str:
+    """Before and since as one SVG: the share of answers with each phrase, and of each kind; empty without any."""
+    change = incident.answers
+    terms = () if change is None else (*change.more[:5], *change.fewer[:5])
+    kinds = () if change is None else change.kinds
+    moved = [(_quoted(t.text), t.before, t.after) for t in terms]
+    moved += [(f"kind {k.kind}", k.before, k.after) for k in kinds]
+    if not moved:
+        return ""
+    alt = load("altair", "report")
+    rows = [{"name": name, "before": old, "since": new, "row": n} for n, (name, old, new) in enumerate(moved)]
+    names = [row["name"] for row in rows]
+    base = alt.Chart(alt.NamedData("answers"), width=width - 130, height={"step": 20})
+    y = alt.Y("name:N", sort=names, axis=alt.Axis(title=None, minExtent=120, maxExtent=120, domain=False, ticks=False))
+    axis = alt.Axis(title=None, format=".0%", tickCount=4)
+    span = base.mark_rule(color=_BETWEEN, strokeWidth=2).encode(alt.X("before:Q", axis=axis), alt.X2("since:Q"), y)
+    before = base.mark_point(color=_BEFORE, filled=False, size=55).encode(alt.X("before:Q"), y)
+    since = base.mark_point(color=_SINCE, filled=True, size=55).encode(alt.X("since:Q"), y)
+    words = alt.TitleParams("share of answers: before (ring), since (dot)", anchor="start", offset=6)
+    return svg(alt, (span + before + since).properties(title=words), {"answers": rows})
