@@ -126,10 +126,12 @@ class Text(Section):
     read: bool = Field(True, description="Read prompts, answers, vectors and scores where there are any.")
     encoder: str = Field(
         "hashing",
-        description="What makes vectors where none are brought: 'hashing' (needs nothing), 'none', or the name or folder "
-        "of a sentence-transformers model (extra 'embed').",
+        description="What makes vectors where none are brought: 'hashing' (needs nothing), 'none', or the name or "
+        "folder of a sentence-transformers model (extra 'embed').",
     )
-    device: str = Field("cpu", description="Where such a model runs: cpu, so that watching adds no pressure, or cuda:0.")
+    device: str = Field(
+        "cpu", description="Where such a model runs: cpu, so that watching adds no pressure, or cuda:0."
+    )
     dimensions: int = Field(256, ge=16, le=1024, description="Dimensions of the hashing encoder.")
     documents_per_s: float | None = Field(
         None, gt=0, description="Documents that are encoded a second, shared fairly by the streams; all if absent."

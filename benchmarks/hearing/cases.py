@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,8 @@ SWAPS = (
     ("claude", "claude-2"),
     ("gpt4_1106_preview", "gpt-4-turbo-2024-04-09"),
 )
-"""A vendor's next version, or its next smaller model: all such pairs but for prompted variants. The first ten are the ten
-pairs of the claim; the last two change least, and are shown beside them."""
+"""A vendor's next version, or its next smaller model: all such pairs but for prompted variants. The first ten are
+the pairs of the claim; the last two change least, and are shown beside them."""
 MINORITIES = (
     ("gpt-4o-2024-05-13", "gemma-2b-it"),
     ("gpt4_1106_preview", "gpt-3.5-turbo-1106"),
@@ -84,7 +85,7 @@ class Case:
 
 
 @cache
-def answers() -> list[dict[str, object]]:
+def answers() -> list[dict[str, Any]]:
     """The rows of the collection."""
     folder = Path(os.environ.get("DRIFTWATCH_DATA", Path(__file__).parents[3] / "shared" / "data"))
     with gzip.open(folder / "model_answers" / "answers.jsonl.gz", "rt", encoding="utf-8") as file:

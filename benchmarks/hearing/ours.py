@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,8 +71,11 @@ def heard(case: Case, vectors: Path, how: str, arl: float = ARL) -> Heard:
     stream = _mixed(own, other, case.changed)
     n = len(before) + len(stream)
     at = _START + _WIDTH * np.arange(n) + 1.0
-    both = Answers(*(np.concatenate([a, b]) for a, b in zip(before.arrays().values(), stream.arrays().values())))
-    batch = requests_of(n, started_at=at - 1.0, completed_at=at, latency=np.ones(n), id_hash=np.arange(1, n + 1), answers=both)
+    both = Answers(
+        *(np.concatenate(pair) for pair in zip(before.arrays().values(), stream.arrays().values(), strict=True))
+    )
+    times = {"started_at": at - 1.0, "completed_at": at, "latency": np.ones(n)}
+    batch = requests_of(n, **times, id_hash=np.arange(1, n + 1), answers=both)
     engine = Engine(config(arl))
     engine.add(batch)
     found = [*engine.advance(), *engine.finish()]
@@ -79,7 +83,7 @@ def heard(case: Case, vectors: Path, how: str, arl: float = ARL) -> Heard:
 
 
 def _mixed(own: Answers, other: Answers, changed: NDArray[np.bool_]) -> Answers:
-    pairs = zip(own.arrays().values(), other.arrays().values())
+    pairs = zip(own.arrays().values(), other.arrays().values(), strict=True)
     return Answers(*(np.where(changed.reshape(-1, *[1] * (a.ndim - 1)), b, a) for a, b in pairs))
 
 
@@ -99,13 +103,14 @@ def _told(found: list[Incident], start: float) -> Heard:
 def _read(model: str, vectors: Path, how: str) -> Answers:
     """All answers of one model, read once."""
     rows = answers()
-    said = [row["answers"][model] or "" for row in rows]  # type: ignore[index]
-    brought = {} if how == "hashing" else {"response_vector": list(np.load(vectors / f"{model}.npy").astype(np.float32))}
-    brought |= {} if how == "hashing" else {"prompt_vector": list(np.load(vectors / "PROMPTS.npy").astype(np.float32))}
-    text = {} if how == "vectors" else {"prompt": [row["prompt"] for row in rows], "response": said}
-    batch = requests_of(len(rows), completed_at=np.arange(float(len(rows))), texts=Texts.of(len(rows), **text, **brought))
-    found = TextReader(Config().text).read(batch).answers
+    files = {} if how == "hashing" else {"response_vector": model, "prompt_vector": "PROMPTS"}
+    columns: dict[str, Any] = {
+        name: list(np.load(vectors / f"{file}.npy").astype(np.float32)) for name, file in files.items()
+    }
+    if how != "vectors":
+        said = [row["answers"][model] or "" for row in rows]
+        columns |= {"prompt": [row["prompt"] for row in rows], "response": said}
+    at, texts = np.arange(float(len(rows))), Texts.of(len(rows), **columns)
+    found = TextReader(Config().text).read(requests_of(len(rows), completed_at=at, texts=texts)).answers
     assert found is not None
     return found
-
-

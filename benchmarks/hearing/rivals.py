@@ -40,7 +40,7 @@ def alibi(reference: Any) -> dict[str, Callable[[Any], Iterator[float]]]:
     found = {}
     for kind in (MMDDriftOnline, LSDDDriftOnline):
         for window in WINDOWS:
-            np.random.seed(0)  # noqa: NPY002 (theirs draws from the global generator)
+            np.random.seed(0)
             torch.manual_seed(0)
             found[f"alibi {kind.__name__.removesuffix('DriftOnline')}, window {window}"] = kind(
                 reference, ert=ERT, window_size=window, n_bootstraps=BOOTSTRAPS, backend="pytorch", verbose=False
@@ -60,7 +60,7 @@ def _online(detector: Any) -> Callable[[Any], Iterator[float]]:
 
 def evidently(reference: Any) -> dict[str, Callable[[Any], Iterator[float]]]:
     """Its embedding drift on windows that follow one another."""
-    import pandas as pd
+    import pandas as pd  # type: ignore[import-untyped]
     from evidently.legacy.metrics.data_drift.embedding_drift_methods import mmd, model
 
     before = pd.DataFrame(reference)

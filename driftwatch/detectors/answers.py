@@ -1,7 +1,7 @@
 """A location that moves, of numbers that each answer has for itself: evidence by the answer, time by the tick.
 
-Requests that share an engine share its moods, so that a tick's requests are one piece of evidence. Answers do not: given
-their prompts each is one of its own.
+Requests that share an engine share its moods, so that a tick's requests are one piece of evidence. Answers do not:
+given their prompts each is one of its own.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _MOST = 20.0  # log factor of one tick
 class AnswerDetector(LocationDetector):
     """Mixture Shiryaev-Roberts e-detector for numbers of single answers, two-sided, with an indifference margin.
 
-    Each answer is ranked among all answers of the past and bet on, as `LocationDetector` does with ticks; the factors of
-    a tick's answers are multiplied, and R takes one step a tick. So the mean run length is still counted in ticks, while
-    a tick of many answers tells as much as they do.
+    Each answer is ranked among all answers of the past and bet on, as `LocationDetector` does with ticks; the factors
+    of a tick's answers are multiplied, and R takes one step a tick. So the mean run length is still counted in ticks,
+    while a tick of many answers tells as much as they do.
 
     Parameters
     ----------
@@ -112,5 +112,3 @@ class AnswerDetector(LocationDetector):
         """The move of each of these ticks: of the mean of its answers."""
         mean, count = self.memory.between(series, first, last)
         return Moves(mean - self.level[series], self.scatter[series] / np.maximum(count, 1.0))
-
-

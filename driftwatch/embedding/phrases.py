@@ -1,7 +1,7 @@
 """Which words of a public list an answer has: enough to say how answers changed, and no word of anybody's.
 
-The list is made of words that assistants use whatever they are asked: how they open, link, hedge, list, refuse and close.
-A word that is not in it is never kept.
+The list is made of words that assistants use whatever they are asked: how they open, link, hedge, list, refuse and
+close. A word that is not in it is never kept.
 """
 
 from __future__ import annotations

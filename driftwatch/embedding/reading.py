@@ -83,7 +83,7 @@ class TextReader:
         return self.sampler.take(requests.at, streams, requests.id_hash)
 
     def _vectors(self, which: str, texts: Objects, brought: Objects, chosen: NDArray[np.bool_]) -> NDArray[np.int8]:
-        """Vectors in fixed point: those that were brought, else those of the encoder. One kind in a stream of batches."""
+        """Vectors in fixed point: those that were brought, else those of the encoder; one kind in all batches."""
         if any(vector is not None for vector in brought):
             found = vectors_of(list(brought), len(brought), self.widths.get(f"{which} brought"))
             self.widths.setdefault(f"{which} brought", found.matrix.shape[1])
@@ -102,7 +102,9 @@ class TextReader:
         name = self.settings.encoder
         if self.encoder is None and name != "none":
             hashing = name == "hashing"
-            self.encoder = HashingEncoder(self.settings.dimensions) if hashing else SentenceEncoder(name, self.settings.device)
+            self.encoder = (
+                HashingEncoder(self.settings.dimensions) if hashing else SentenceEncoder(name, self.settings.device)
+            )
         return self.encoder
 
 
@@ -124,7 +126,7 @@ def _fixed_vectors(matrix: Matrix) -> NDArray[np.int8]:
     length = np.linalg.norm(matrix, axis=1, keepdims=True)
     usable = np.isfinite(length) & (length > 0)
     unit = np.where(usable, matrix / np.where(usable, length, 1.0), 0.0)
-    return np.rint(unit * LENGTH_ONE).astype(np.int8)
+    return np.asarray(np.rint(unit * LENGTH_ONE), np.int8)
 
 
 def _strings(column: Objects) -> Sequence[str | None]:

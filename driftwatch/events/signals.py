@@ -25,8 +25,8 @@ class Signal:
         Which way is good; ``unknown`` makes a move a ``change``.
     shape
         ``duration``, ``size`` and ``ratio`` are judged as ratios, ``rate`` as a ratio of counts. ``share`` counts
-        requests and ``fraction`` is the mean of a part of each: both are judged as differences, and so is ``score``, the
-        mean of a number of each answer.
+        requests and ``fraction`` is the mean of a part of each: both are judged as differences, and so is ``score``,
+        the mean of a number of each answer.
     given
         The workload that it is judged given.
     workload
@@ -67,26 +67,26 @@ class Signal:
 KINDS = 8
 """Kinds of answers that are told apart."""
 
+_SHARES: tuple[tuple[str, str, Good, tuple[str, ...]], ...] = (
+    ("empty_share", "empty answers", "low", ()),
+    ("garbled_share", "garbled answers", "low", ()),
+    ("loop_share", "answers that repeat themselves", "low", ()),
+    ("cut_share", "answers that end in mid-sentence", "low", ("topic",)),
+    ("refusal_share", "refusals", "unknown", ("topic",)),
+    ("foreign_share", "answers in another script than the prompt", "unknown", ("topic",)),
+    ("duplicate_share", "answers nearly the same as another", "unknown", ("topic",)),
+    ("echo_share", "answers that repeat the prompt", "unknown", ("topic",)),
+)
 _TEXT: tuple[Signal, ...] = (
-    *(
-        Signal(name, title, "share", good, "share", given, text=True)
-        for name, title, good, given in (
-            ("empty_share", "empty answers", "low", ()),
-            ("garbled_share", "garbled answers", "low", ()),
-            ("loop_share", "answers that repeat themselves", "low", ()),
-            ("cut_share", "answers that end in mid-sentence", "low", ("topic",)),
-            ("refusal_share", "refusals", "unknown", ("topic",)),
-            ("foreign_share", "answers in another script than the prompt", "unknown", ("topic",)),
-            ("duplicate_share", "answers nearly the same as another", "unknown", ("topic",)),
-            ("echo_share", "answers that repeat the prompt", "unknown", ("topic",)),
-        )
-    ),
+    *(Signal(name, title, "share", good, "share", given, text=True) for name, title, good, given in _SHARES),
     *(
         Signal(f"kind_{k + 1}", f"answers of kind {k + 1}", "share", "unknown", "share", ("topic",), text=True)
         for k in range(KINDS)
     ),
     # more tokens for the same prompt are a longer template; fewer are a prompt that was cut
-    Signal("prompt_read", "tokens evaluated for a word of the prompt", "tokens", "high", "ratio", one_sided=True, text=True),
+    Signal(
+        "prompt_read", "tokens evaluated for a word of the prompt", "tokens", "high", "ratio", one_sided=True, text=True
+    ),
     *(
         Signal(name, title, "sd", "unknown", "score", ("topic",), text=True)
         for name, title in (
@@ -163,7 +163,7 @@ class _Signals(dict[str, Signal]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """The signal of this name, or else the default."""
-        return self[name] if name in self else default
+        return self[name] if name in self else default  # noqa: SIM401 (this is what get does)
 
 
 BY_NAME: dict[str, Signal] = _Signals({signal.name: signal for signal in SIGNALS})

@@ -27,6 +27,7 @@ _SEVERITY = {"critical": _SIGNAL, "warning": ONSET, "info": _SUPPORTED}
 _ROLES = ("signal", "mechanism", "exogenous", "event", "symptom", "health")
 _MOST_ROWS, _MOST_POINTS, _MOST_MARKS, _NARROW = 8, 200, 5, 500
 
+
 @dataclass(frozen=True, slots=True)
 class _Canvas:
     """What all rows of a figure share; times in milliseconds."""

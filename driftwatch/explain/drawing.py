@@ -1,4 +1,4 @@
-"""How pictures look, and how they become SVG: altair describes them, vl-convert draws them, no script and no network."""
+"""How pictures look, and how they become SVG: altair describes them and vl-convert draws them, without a script."""
 
 from __future__ import annotations
 

@@ -14,7 +14,20 @@ from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS
 from driftwatch.events.signals import BY_NAME as SIGNALS
 from driftwatch.explain import answers, losses
-from driftwatch.explain.numbers import DIFFERENCES, between, change, clean, clock, interval, lasting, number, odds, pair, span, utc
+from driftwatch.explain.numbers import (
+    DIFFERENCES,
+    between,
+    change,
+    clean,
+    clock,
+    interval,
+    lasting,
+    number,
+    odds,
+    pair,
+    span,
+    utc,
+)
 from driftwatch.explain.steps import next_steps
 from driftwatch.explain.story import Advice, Section, Story, Table
 from driftwatch.incidents.models import Cause, Finding, HealthCheck, Incident, Segment

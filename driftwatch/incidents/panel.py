@@ -36,7 +36,9 @@ TEXT_SHARES = tuple(s.name for s in _SAID if s.shape == "share")
 _ANSWERS = 4096  # that a detector learns from: more say nothing new
 SCORES = 4
 """Scores that callers bring and that are judged, at most."""
-TESTS = sum(map(len, (LOCATIONS, SHARES, SLOW_LOCATIONS, SLOW_SHARES, TEXT_LOCATIONS, TEXT_ANSWERS, TEXT_SHARES))) + SCORES
+TESTS = (
+    sum(map(len, (LOCATIONS, SHARES, SLOW_LOCATIONS, SLOW_SHARES, TEXT_LOCATIONS, TEXT_ANSWERS, TEXT_SHARES))) + SCORES
+)
 
 
 @dataclass(frozen=True, slots=True)

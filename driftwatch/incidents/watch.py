@@ -164,7 +164,7 @@ class StreamWatch:
         return alarm if alarm.shift.exceeds(self._margin(alarm.signal)) and self.lasts(alarm) else None
 
     def _margin(self, signal: str) -> float:
-        return self.margins[signal] if signal in self.margins else self.config.margins.score
+        return self.margins.get(signal, self.config.margins.score)
 
     def enough(self, name: str, threshold: float) -> float:
         """The threshold of one test: less for one that looks less often."""

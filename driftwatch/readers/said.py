@@ -56,12 +56,12 @@ def _texts(column: Any) -> Objects:
 
 
 def text_of(value: Any) -> str | None:
-    """What a value says: a string, the contents of chat messages, or nothing.
+    r"""What a value says: a string, the contents of chat messages, or nothing.
 
     Examples
     --------
     >>> text_of([{"role": "user", "content": "Why?"}, {"role": "assistant", "content": [{"text": "So."}]}])
-    'Why?\\nSo.'
+    'Why?\nSo.'
     >>> text_of('[{"role": "user", "content": "Why?"}]'), text_of(None)
     ('Why?', None)
     """
@@ -70,8 +70,8 @@ def text_of(value: Any) -> str | None:
     if isinstance(value, Mapping):
         return next((said for key in _SAYS if (said := text_of(value.get(key))) is not None), None)
     if isinstance(value, Iterable) and not isinstance(value, bytes):
-        said = [part for part in map(text_of, value) if part is not None]
-        return "\n".join(said) if said else None
+        parts = [part for part in map(text_of, value) if part is not None]
+        return "\n".join(parts) if parts else None
     return None
 
 
@@ -89,7 +89,9 @@ def _written(value: str) -> str:
 
 def _vectors(column: Any) -> Objects:
     """Vectors as arrays of one axis, or whatever was there instead; strings are read as JSON."""
-    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type)):
+    if not (
+        pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type)
+    ):
         return objects(_vector(value) for value in column.to_pylist())
     return objects(None if row is None else np.asarray(row) for row in column.to_numpy(zero_copy_only=False))
 

@@ -1,8 +1,8 @@
 """Matrix products of whole numbers: exact, so that no cut of the rows, library or processor leaves a trace in them.
 
-A float64 holds whole numbers up to 2**53 exactly. Products of 16-bit numbers, summed over a few hundred columns, stay far
-below that, so that the order of summation does not matter; the same product of real numbers is rounded differently for
-other numbers of rows.
+A float64 holds whole numbers up to 2**53 exactly. Products of 16-bit numbers, summed over a few hundred columns, stay
+far below that, so that the order of summation does not matter; the same product of real numbers is rounded differently
+for other numbers of rows.
 """
 
 from __future__ import annotations

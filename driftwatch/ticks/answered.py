@@ -1,4 +1,4 @@
-"""The answers of ticks: a row each, so that evidence can go by the answer, in an order that no cut of a stream changes."""
+"""The answers of ticks: a row each, so that evidence can go by the answer, in an order that no cut changes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Answered:
     def take(self, rows: NDArray[Any] | slice) -> Answered:
         """Keep these rows."""
         return Answered(
-            *(getattr(self, name)[rows] for name in _KEYS),
+            **{name: getattr(self, name)[rows] for name in _KEYS},
             said=None if self.said is None else self.said.take(rows),
             scores={name: column[rows] for name, column in self.scores.items()},
         )
@@ -74,7 +74,8 @@ class Answered:
 
 
 _KEYS = ("tick", "stream", "segment", "moment", "id_hash", "prompt_tokens", "output_tokens")
-_NOTHING = Answered(*(np.empty(0, np.uint64 if name == "id_hash" else np.int64) for name in _KEYS))
+_NO = np.empty(0, np.int64)
+_NOTHING = Answered(_NO, _NO, _NO, _NO, np.empty(0, np.uint64), _NO, _NO)
 
 
 def no_answers() -> Answered:
@@ -90,11 +91,16 @@ def answered_of(rows: Requests, tick: Ints, stream: Ints, segment: Ints) -> Answ
     if not known.any():
         return _NOTHING
     kept = np.flatnonzero(known)
-    tokens = (np.where(np.isnan(t), -1, t)[kept].astype(np.int64) for t in (rows.prompt_tokens, rows.output_tokens))
-    moment = np.rint(rows.completed_at[kept] * _MICRO).astype(np.int64)
+    prompt, output = (np.where(np.isnan(t), -1, t)[kept] for t in (rows.prompt_tokens, rows.output_tokens))
     return in_canonical_order(
         Answered(
-            *(tick[kept], stream[kept], segment[kept], moment, rows.id_hash[kept], *tokens),
+            tick=tick[kept],
+            stream=stream[kept],
+            segment=segment[kept],
+            moment=np.rint(rows.completed_at[kept] * _MICRO).astype(np.int64),
+            id_hash=rows.id_hash[kept],
+            prompt_tokens=prompt.astype(np.int64),
+            output_tokens=output.astype(np.int64),
             said=None if rows.answers is None else rows.answers.take(kept),
             scores={name: _fixed(column[kept]) for name, column in rows.scores.items()},
         )
@@ -115,7 +121,7 @@ def join_answered(parts: Sequence[Answered]) -> Answered:
     names = dict.fromkeys(name for part in parts for name in part.scores)
     return in_canonical_order(
         Answered(
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in _KEYS),
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _KEYS},
             said=join_answers([(part.said, len(part)) for part in parts]),
             scores={
                 name: np.concatenate([p.scores.get(name, np.full(len(p), _UNSCORED)) for p in parts]) for name in names

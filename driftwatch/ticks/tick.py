@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -131,7 +132,8 @@ _COLUMNS = tuple(f.name for f in fields(Ticks) if f.name != "answered")
 def empty() -> Ticks:
     """No ticks at all."""
     two = {"log_tokens": np.empty((0, 3), np.int64), "outcomes": np.empty((0, 3), np.int64)}
-    return Ticks(**{name: two.get(name, np.empty(0, np.int64)) for name in _COLUMNS})
+    columns: dict[str, Any] = {name: two.get(name, np.empty(0, np.int64)) for name in _COLUMNS}
+    return Ticks(**columns)
 
 
 def merge(parts: Sequence[Ticks]) -> Ticks:

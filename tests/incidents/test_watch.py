@@ -61,7 +61,9 @@ def test_each_signal_has_a_column_in_the_detector_of_its_shape_and_a_seed_of_its
             assert isinstance(detector, ProportionDetector if signal.shape == "share" else LocationDetector)
             assert detector.capacity == (100 if signal.shape != "score" else 4096)
             if isinstance(detector, LocationDetector):
-                again = signal_tests((*panels_of(Config(), stream), *text_panels_of(Config(), stream)))[signal.name].detector
+                again = signal_tests((*panels_of(Config(), stream), *text_panels_of(Config(), stream)))[
+                    signal.name
+                ].detector
                 assert detector.seeds[column] == again.seeds[column]
                 seeds.add(int(detector.seeds[column]))
         assert tests["itl"].detector.margin[tests["itl"].column] == pytest.approx(math.log(1.2))

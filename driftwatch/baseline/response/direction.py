@@ -74,7 +74,7 @@ class Direction:
         vectors
             Shape (n, k): all of one tick, in any order. NaN is returned where there is no direction yet.
         """
-        scores = np.einsum("ij,j->i", vectors, self.toward)
+        scores: Floats = np.einsum("ij,j->i", vectors, self.toward)
         if len(vectors):
             self._count(vectors.sum(axis=0), len(vectors))
         return scores

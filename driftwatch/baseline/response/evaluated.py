@@ -53,7 +53,7 @@ class Evaluated:
     def left(self, features: Mapping[str, Floats], tokens: Floats) -> Floats:
         """Log tokens beyond what the text explains, shape (n,); NaN where either is not known."""
         expected = np.einsum("ij,j->i", _design(features), self.coefficients)
-        return np.clip(np.log1p(tokens) - expected, -_BOUND, _BOUND)
+        return np.asarray(np.clip(np.log1p(tokens) - expected, -_BOUND, _BOUND))
 
 
 def _design(features: Mapping[str, Floats]) -> Floats:

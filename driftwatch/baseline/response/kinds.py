@@ -40,4 +40,4 @@ def kind_of(answers: Floats, centres: Floats) -> NDArray[np.intp]:
     """The nearest centre of each answer, shape (n,)."""
     points = answers[:, : centres.shape[1]]
     distance = (centres**2).sum(axis=1) - 2.0 * np.einsum("ij,kj->ik", points, centres)
-    return distance.argmin(axis=1)
+    return np.asarray(distance.argmin(axis=1))

@@ -17,6 +17,7 @@ from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.exact import product, whole, whole_matrix
 
 _GIVEN = 64  # reduced numbers of a prompt that an answer is predicted from
+_DOUBT = 100.0  # the penalty that predictive variances are computed with: the typical best one
 _PENALTIES = (3.0, 10.0, 30.0, 100.0, 300.0, 1000.0, 3000.0)
 
 
@@ -92,7 +93,7 @@ class ResponseModel:
         columns = whole(np.clip(residual / scale, -BOUND, BOUND))[:, :-1]
         left = Reduction.fit(columns)
         weights, step = whole_matrix(coefficients)
-        doubt = np.linalg.inv(x.T @ x + 100.0 * np.eye(x.shape[1]))
+        doubt = np.asarray(np.linalg.inv(x.T @ x + _DOUBT * np.eye(x.shape[1])), np.float64)
         return cls(asked, said, given, left, weights, step, scale, doubt, centres_of(left.of(columns)))
 
     def judge(self, answers: Answers) -> Left:

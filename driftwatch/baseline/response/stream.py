@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -228,7 +227,8 @@ def both(plain: Judged, given: Judged) -> Judged:
 
 def joined(tracks: list[Observed]) -> Observed:
     """Pieces of one signal in order of time as one."""
-    return Observed(*(np.concatenate([getattr(t, name) for t in tracks]) for name in ("tick", "value", "total", "raw")))
+    tick, value = np.concatenate([t.tick for t in tracks]), np.concatenate([t.value for t in tracks])
+    return Observed(tick, value, np.concatenate([t.total for t in tracks]), np.concatenate([t.raw for t in tracks]))
 
 
 def _within(tick: Ints, skip: tuple[int, int] | None) -> Mask:
