@@ -91,11 +91,13 @@ _TEXT: tuple[Signal, ...] = (
         Signal(name, title, "sd", "unknown", "score", ("topic",), text=True)
         for name, title in (
             ("answer_shift", "answers, given their prompts"),
+            ("answer_jump", "the newest answers, given their prompts"),
             ("answer_match", "how close answers stay to their prompts"),
             ("answer_spread", "how far answers lie from the usual"),
         )
     ),
     Signal("topic", "topics of prompts", "sd", "unknown", "score", workload=True, text=True),
+    Signal("topic_spread", "how unusual prompts are", "sd", "unknown", "score", workload=True, text=True),
 )
 
 SIGNALS: tuple[Signal, ...] = (
@@ -127,11 +129,11 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("length_share", "answers cut at the token limit", "share", "low", "share"),
     Signal("abort_share", "aborted requests", "share", "low", "share"),
     Signal("error_share", "failed requests", "share", "low", "share"),
-    *_TEXT[:-1],
+    *(signal for signal in _TEXT if not signal.workload),
     Signal("traffic", "request rate", "1/s", "unknown", "rate", workload=True),
     Signal("prompt_length", "prompt length", "tokens", "unknown", "size", workload=True),
     Signal("novel_share", "requests outside the learnt range", "share", "unknown", "share", workload=True),
-    _TEXT[-1],
+    *(signal for signal in _TEXT if signal.workload),
 )
 """All signals, in the order in which they are reported."""
 

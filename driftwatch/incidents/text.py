@@ -11,6 +11,8 @@ from driftwatch.incidents.panel import Panel, score_panel_of, text_panels_of
 from driftwatch.statistics.buckets import Floats
 from driftwatch.ticks.answered import Answered
 
+TO_TELL_TOPICS = 30
+"""Answers since a change that new topics need to show themselves, if it is due to them."""
 _AS_USUAL = 0.0
 """Log e-value below which prompts are the usual ones: nothing speaks for new topics."""
 
@@ -63,8 +65,9 @@ class TextWatch:
     def topics_moved(self, tick: int) -> bool:
         """Whether anything speaks for new topics as seen at this tick: then answers may differ for that reason."""
         for panel in self.panels:
-            if "topic" in panel.signals:
-                return float(panel.detector.evidence(tick)[panel.signals.index("topic")]) >= _AS_USUAL
+            if panel.by_answer:
+                evidence = panel.detector.evidence(tick)
+                return any(evidence[k] >= _AS_USUAL for k, s in enumerate(panel.signals) if BY_NAME[s].workload)
         return False
 
     def _add_scores(self, judged: Judged) -> None:

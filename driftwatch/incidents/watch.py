@@ -17,7 +17,7 @@ from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.lasting import lasts, least_ticks
 from driftwatch.incidents.life import Alarm, kind_of
 from driftwatch.incidents.panel import SLOW_LOCATIONS, Panel, SignalTest, margins_of, panels_of, signal_tests
-from driftwatch.incidents.text import TextWatch
+from driftwatch.incidents.text import TO_TELL_TOPICS, TextWatch
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.ticks import Ticks
 
@@ -157,7 +157,8 @@ class StreamWatch:
         standing = self.standing.get(name)
         if standing is None:
             return None
-        if tick - standing.tick > self.config.learning.span_s / self.config.ticks.width_s:
+        too_old = tick - standing.tick > self.config.learning.span_s / self.config.ticks.width_s
+        if too_old or self._by_topic(name, tick):
             del self.standing[name]
             return None
         alarm = self.again(standing, tick)
@@ -187,8 +188,10 @@ class StreamWatch:
         """Whether its move has been there for long enough in all; one of the slow time scale has."""
         test = self.tests[alarm.test]
         least = least_ticks(self.config)
-        if BY_NAME[test.signal].text:  # answers share no engine's mood: there is no noisy minute to wait for
-            return alarm.tick + 1 - alarm.shift.onset >= least // 3
+        signal = BY_NAME[test.signal]
+        if signal.text:  # answers share no engine's mood: there is no noisy minute to wait for
+            told = alarm.shift.count >= TO_TELL_TOPICS or not signal.by_topic
+            return told and alarm.tick + 1 - alarm.shift.onset >= least // 3
         return test.panel.slow or lasts(test.detector, test.column, alarm.shift, alarm.tick, least)
 
     def again(self, alarm: Alarm, tick: int) -> Alarm:

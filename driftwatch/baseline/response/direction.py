@@ -20,8 +20,9 @@ import numpy as np
 
 from driftwatch.statistics.buckets import Floats
 
-LATELY = 120.0
-"""So many of the newest answers count as lately: a change must be seen by about as many to be worth an alarm."""
+LATELY = {"answer_shift": 240.0, "answer_jump": 30.0, "topic": 30.0}
+"""By signal, how many of the newest count as lately. Answers that differ little need many to be told apart, and those
+that differ much should not wait for them; new prompts are to be known as such before the answers to them are."""
 FEWEST = 20
 """Vectors before there is a direction."""
 
@@ -34,6 +35,8 @@ class Direction:
     ----------
     variance
         Shape (k,): of each number while all is well; they are uncorrelated.
+    lately
+        How many of the newest vectors count.
     newest
         Shape (k,): decaying sum of vectors.
     all
@@ -44,7 +47,7 @@ class Direction:
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> direction = Direction.none(np.ones(16))
+    >>> direction = Direction.none(np.ones(16), 120.0)
     >>> still = np.concatenate([direction.score(rng.normal(size=(5, 16))) for _ in range(60)])
     >>> moved = np.concatenate([direction.score(rng.normal(0.5, 1.0, (5, 16))) for _ in range(60)])
     >>> bool(abs(np.nanmean(still)) < 0.2), bool(np.mean(moved[-200:]) > 1.0)
@@ -52,6 +55,7 @@ class Direction:
     """
 
     variance: Floats
+    lately: float
     newest: Floats
     all: Floats
     weight: float = 0.0
@@ -62,9 +66,9 @@ class Direction:
         self.toward = self._toward()
 
     @classmethod
-    def none(cls, variance: Floats) -> Direction:
+    def none(cls, variance: Floats, lately: float) -> Direction:
         """Nothing seen yet."""
-        return cls(variance, np.zeros(len(variance)), np.zeros(len(variance)))
+        return cls(variance, lately, np.zeros(len(variance)), np.zeros(len(variance)))
 
     def score(self, vectors: Floats) -> Floats:
         """How far the vectors of a tick go that way, shape (n,), in standard deviations; then they are counted in.
@@ -80,7 +84,7 @@ class Direction:
         return scores
 
     def _count(self, total: Floats, n: int) -> None:
-        keep = (1.0 - 1.0 / LATELY) ** n
+        keep = (1.0 - 1.0 / self.lately) ** n
         gain = (1.0 - keep) / n
         self.newest = keep * self.newest + gain * total
         self.weight = keep * self.weight + gain * n
@@ -98,10 +102,11 @@ class Direction:
 
     def arrays(self) -> dict[str, Floats]:
         """All of it as plain arrays."""
-        scalars = np.array([self.weight, self.count])
+        scalars = np.array([self.lately, self.weight, self.count])
         return {"variance": self.variance, "newest": self.newest, "all": self.all, "scalars": scalars}
 
     @classmethod
     def of_arrays(cls, arrays: dict[str, Floats]) -> Direction:
         """The inverse of `arrays`."""
-        return cls(arrays["variance"], arrays["newest"], arrays["all"], *arrays["scalars"].tolist())
+        lately, *rest = arrays["scalars"].tolist()
+        return cls(arrays["variance"], lately, arrays["newest"], arrays["all"], *rest)

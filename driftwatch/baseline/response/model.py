@@ -33,6 +33,8 @@ class Left:
         Shape (n,): how close answers lie to their prompts, beyond what is usual for such prompts.
     spread
         Shape (n,): logarithm of how far they lie from what was expected.
+    novelty
+        Shape (n,): logarithm of how far the prompts lie from the usual ones.
     kind
         Shape (n,): which kind they are.
     """
@@ -41,6 +43,7 @@ class Left:
     answer: Floats
     match: Floats
     spread: Floats
+    novelty: Floats
     kind: NDArray[np.intp]
 
 
@@ -107,8 +110,13 @@ class ResponseModel:
         wide = np.sqrt(1.0 + np.einsum("ij,jk,ik->i", x, self.doubt, x))
         left = (y - expected) / (self.scale * wide[:, None])
         answer = self.left.of(whole(np.clip(left[:, :-1], -BOUND, BOUND)))
-        spread = np.log((answer**2).mean(axis=1) + 1e-3)
-        return Left(reduced, answer, np.clip(left[:, -1], -BOUND, BOUND), spread, kind_of(answer, self.centres))
+        match = np.clip(left[:, -1], -BOUND, BOUND)
+        return Left(reduced, answer, match, _size(answer), _size(reduced), kind_of(answer, self.centres))
+
+
+def _size(vectors: Floats) -> Floats:
+    """Logarithm of the mean square of each vector."""
+    return np.asarray(np.log((vectors**2).mean(axis=1) + 1e-3))
 
 
 def texts_of(answers: Answers) -> tuple[Text, Text]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.baseline.judged import Each, Judged, Observed, SegmentSums
-from driftwatch.baseline.response.direction import Direction
+from driftwatch.baseline.response.direction import LATELY, Direction
 from driftwatch.baseline.response.evaluated import Evaluated
 from driftwatch.baseline.response.kinds import KINDS
 from driftwatch.baseline.response.model import Left, ResponseModel
@@ -48,7 +48,7 @@ class ResponseBaseline:
     settings: Text
     model: ResponseModel | None = None
     evaluated: Evaluated | None = None
-    spread: tuple[float, float] = (0.0, 1.0)
+    usual: dict[str, tuple[float, float]] = field(default_factory=dict)
     directions: dict[str, Direction] = field(default_factory=dict)
     duplicates: NearDuplicates = field(default_factory=NearDuplicates)
     early: list[Judged] = field(default_factory=list)
@@ -117,14 +117,19 @@ class ResponseBaseline:
         return Judged(tracks, parts, _NONE, Each(tick, scores))
 
     def _scores(self, tick: Ints, left: Left, said: Mask, asked: Mask) -> dict[str, Floats]:
-        centre, scale = self.spread
-        spread = np.clip((left.spread - centre) / scale, -_BOUND, _BOUND)
         return {
-            "answer_shift": self._toward("answer", tick, left.answer, said),
-            "topic": self._toward("prompt", tick, left.prompt, asked),
+            "answer_shift": self._toward("answer_shift", tick, left.answer, said),
+            "answer_jump": self._toward("answer_jump", tick, left.answer, said),
+            "topic": self._toward("topic", tick, left.prompt, asked),
             "answer_match": np.where(said & asked, left.match, np.nan),
-            "answer_spread": np.where(said, spread, np.nan),
+            "answer_spread": np.where(said, self._beyond("answer", left.spread), np.nan),
+            "topic_spread": np.where(asked, self._beyond("prompt", left.novelty), np.nan),
         }
+
+    def _beyond(self, which: str, spread: Floats) -> Floats:
+        """How much further out than usual, in standard deviations."""
+        centre, scale = self.usual[which]
+        return np.clip((spread - centre) / scale, -_BOUND, _BOUND)
 
     def _toward(self, which: str, tick: Ints, vectors: Floats, known: Mask) -> Floats:
         """How far each answer goes the way that answers have been moving, tick by tick."""
@@ -167,10 +172,12 @@ class ResponseBaseline:
         self.model = ResponseModel.fit(old.said)
         tokens = np.where(old.prompt_tokens < 0, np.nan, old.prompt_tokens)
         self.evaluated = Evaluated.fit(measured(old.said), tokens)
-        spread = self.model.judge(new.said).spread
-        self.spread = float(spread.mean()), max(float(spread.std()), 1e-3)
-        left, given = self.model.left.variance, self.model.given.variance
-        self.directions = {"answer": Direction.none(left), "prompt": Direction.none(given)}
+        seen_so = self.model.judge(new.said)
+        self.usual = {"answer": _moments(seen_so.spread), "prompt": _moments(seen_so.novelty)}
+        prompts, answers = self.model.given.variance, self.model.left.variance
+        self.directions = {
+            name: Direction.none(prompts if name == "topic" else answers, lately) for name, lately in LATELY.items()
+        }
         found = self._given(new)
         if len(later):
             self._given(later)
@@ -229,6 +236,10 @@ def joined(tracks: list[Observed]) -> Observed:
     """Pieces of one signal in order of time as one."""
     tick, value = np.concatenate([t.tick for t in tracks]), np.concatenate([t.value for t in tracks])
     return Observed(tick, value, np.concatenate([t.total for t in tracks]), np.concatenate([t.raw for t in tracks]))
+
+
+def _moments(values: Floats) -> tuple[float, float]:
+    return float(values.mean()), max(float(values.std()), 1e-3)
 
 
 def _within(tick: Ints, skip: tuple[int, int] | None) -> Mask:
