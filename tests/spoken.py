@@ -18,7 +18,7 @@ from tests.traffic import traffic
 
 @cache
 def rows() -> list[dict[str, Any]]:
-    """Prompts, each with two answers of the models ``good``, ``bad4`` and ``bad3``."""
+    """160 prompts, each with two answers of the models ``good``, ``bad4`` and ``bad3``."""
     raw = files("driftwatch.simulate").joinpath("_answers.jsonl.gz").read_bytes()
     return [json.loads(line) for line in gzip.decompress(raw).decode().splitlines()]
 

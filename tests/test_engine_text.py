@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -37,38 +38,38 @@ def said(found: list[Incident]) -> set[str]:
     return {f.signal for i in found for f in i.findings if BY_NAME[f.signal].text}
 
 
-@pytest.fixture(scope="module")
+@cache
 def swapped() -> Requests:
     """A stream that another model answers from a tick on."""
     return spoken(1, 200, since=SINCE)
 
 
-@pytest.fixture(scope="module")
-def expected(swapped: Requests) -> list[Incident]:
+@cache
+def expected() -> list[Incident]:
     """The transitions of the stream read at once."""
-    return run([swapped])
+    return run([swapped()])
 
 
-def test_another_model_is_heard_within_a_hundred_answers(swapped: Requests, expected: list[Incident]) -> None:
-    first = expected[0]
-    assert len({i.id for i in expected}) == 1
-    assert first.findings[0].signal == "answer_shift"
+def test_another_model_is_heard_within_a_hundred_answers() -> None:
+    first = expected()[0]
+    assert len({i.id for i in expected()}) == 1
+    assert first.findings[0].signal in ("answer_shift", "answer_jump")
     changed_at = START + 5.0 * SINCE
     assert abs(first.onset.timestamp() - changed_at) <= 30
-    answers = (swapped.at >= changed_at) & (swapped.at < first.opened_at.timestamp() - 10.0)
+    answers = (swapped().at >= changed_at) & (swapped().at < first.opened_at.timestamp() - 10.0)
     assert 0 < answers.sum() <= 100
-    assert not {f.signal for f in expected[-1].findings} & {"ttft", "itl", "latency"}
+    assert not {f.signal for f in expected()[-1].findings} & {"ttft", "itl", "latency"}
 
 
-def test_it_says_how_answers_changed_and_which_requests_show_it(swapped: Requests, expected: list[Incident]) -> None:
-    change = expected[-1].answers
+def test_it_says_how_answers_changed_and_which_requests_show_it() -> None:
+    change = expected()[-1].answers
     assert change is not None
     assert change.after >= 100
     assert change.traits or change.more or change.fewer
     assert all(t.after > t.before for t in change.more)
     assert all(t.after < t.before for t in change.fewer)
-    assert swapped.texts is not None
-    names = dict(zip(swapped.texts.name.tolist(), swapped.at.tolist(), strict=True))
+    assert swapped().texts is not None
+    names = dict(zip(swapped().texts.name.tolist(), swapped().at.tolist(), strict=True))
     assert len(change.examples) == 3
     for example in change.examples:
         assert example.excerpt == ""
@@ -76,34 +77,30 @@ def test_it_says_how_answers_changed_and_which_requests_show_it(swapped: Request
         assert example.at >= START + 5.0 * SINCE
 
 
-def test_texts_are_kept_only_where_that_is_asked_for(swapped: Requests) -> None:
-    kept = run([swapped], Config.parse({**QUICK.model_dump(), "text": {"dimensions": 64, "keep_text": True}}))
+def test_texts_are_kept_only_where_that_is_asked_for() -> None:
+    kept = run([swapped()], Config.parse({**QUICK.model_dump(), "text": {"dimensions": 64, "keep_text": True}}))
     change = kept[-1].answers
     assert change is not None
-    assert swapped.texts is not None
-    every = [text[:100] for text in swapped.texts.response]
+    assert swapped().texts is not None
+    every = [text[:100] for text in swapped().texts.response]
     assert all(example.excerpt[:100] in every for example in change.examples)
 
 
 @given(cuts=st.lists(st.integers(0, 1000), max_size=8))
 @settings(max_examples=3, deadline=None)
-def test_any_cut_into_batches_gives_the_same_transitions(
-    swapped: Requests, expected: list[Incident], cuts: list[int]
-) -> None:
-    edges = [0, *sorted(c for c in cuts if c < len(swapped)), len(swapped)]
-    parts = [swapped.take(np.arange(a, b)) for a, b in pairwise(edges) if b > a]
-    assert_same(facts(run(parts)), facts(expected))
+def test_any_cut_into_batches_gives_the_same_transitions(cuts: list[int]) -> None:
+    edges = [0, *sorted(c for c in cuts if c < len(swapped())), len(swapped())]
+    parts = [swapped().take(np.arange(a, b)) for a, b in pairwise(edges) if b > a]
+    assert_same(facts(run(parts)), facts(expected()))
 
 
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=2, deadline=None)
-def test_order_within_the_lateness_window_does_not_matter(
-    swapped: Requests, expected: list[Incident], seed: int
-) -> None:
+def test_order_within_the_lateness_window_does_not_matter(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    delayed = np.argsort(swapped.at + rng.random(len(swapped)) * 9.9, kind="stable")
+    delayed = np.argsort(swapped().at + rng.random(len(swapped())) * 9.9, kind="stable")
     pieces = np.array_split(delayed, 23)
-    assert_same(facts(run([swapped.take(piece) for piece in pieces])), facts(expected))
+    assert_same(facts(run([swapped().take(piece) for piece in pieces])), facts(expected()))
 
 
 def test_the_same_model_is_quiet() -> None:
@@ -112,9 +109,7 @@ def test_the_same_model_is_quiet() -> None:
 
 
 def test_other_prompts_are_workload_and_no_change_of_the_model() -> None:
-    order = sorted(range(387), key=lambda k: k)
-    half = len(order) // 2
-    found = run([spoken(4, 300, since=SINCE, other="good", prompts=slice(0, half), prompts_since=slice(half, None))])
+    found = run([spoken(4, 300, since=SINCE, other="good", prompts=slice(0, 80), prompts_since=slice(80, None))])
     assert {i.kind for i in found} <= {"workload"}
 
 
@@ -157,8 +152,8 @@ def test_prompts_that_are_cut_are_seen_though_every_answer_is_fine() -> None:
     assert "prompt_read" in said(found)
 
 
-def test_with_text_switched_off_nothing_is_heard(swapped: Requests) -> None:
-    assert said(run([swapped], Config.parse({"text": {"read": False}}))) == set()
+def test_with_text_switched_off_nothing_is_heard() -> None:
+    assert said(run([swapped()], Config.parse({"text": {"read": False}}))) == set()
 
 
 def test_a_stream_without_text_has_no_detectors_of_text() -> None:

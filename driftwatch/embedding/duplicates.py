@@ -119,12 +119,14 @@ class NearDuplicates:
         known = len(self.prompts)
         self.sketches = np.concatenate([self.sketches, sketches])
         self.prompts = np.concatenate([self.prompts, prompts])
-        place, now = np.arange(known + len(prompts)), known + np.arange(len(prompts))[:, None]
-        apart = (self.prompts != prompts[:, None]) & (self.prompts != 0)
-        near = _similar(sketches, self.sketches) & apart & (place < now) & (place >= now - self.window)
+        judged = np.flatnonzero((prompts != 0) & _filled(sketches))
+        place, now = np.arange(known + len(prompts)), known + judged[:, None]
+        apart = (self.prompts != prompts[judged, None]) & (self.prompts != 0)
+        near = _similar(sketches[judged], self.sketches) & apart & (place < now) & (place >= now - self.window)
         self.sketches, self.prompts = self.sketches[-self.window :], self.prompts[-self.window :]
-        judged = (prompts != 0) & _filled(sketches)
-        return np.where(judged, near.any(axis=1), np.nan)
+        found = np.full(len(prompts), np.nan)
+        found[judged] = near.any(axis=1)
+        return found
 
 
 def _filled(sketches: Sketches) -> NDArray[np.bool_]:

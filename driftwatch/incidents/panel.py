@@ -33,7 +33,7 @@ SLOW_SHARES = tuple(s.name for s in _MEASURED if s.shape == "share" and not s.wo
 TEXT_LOCATIONS = tuple(s.name for s in _SAID if s.shape == "ratio")
 TEXT_ANSWERS = tuple(s.name for s in _SAID if s.shape == "score")
 TEXT_SHARES = tuple(s.name for s in _SAID if s.shape == "share")
-_ANSWERS = 4096  # that a detector learns from: more say nothing new
+_ANSWERS = 2048  # answers, or ticks of answers, that are learnt from: more say little more
 SCORES = 4
 """Scores that callers bring and that are judged, at most."""
 TESTS = (
@@ -161,7 +161,7 @@ def _slow(config: Config, stream: str, span: int) -> Iterator[Panel]:
 
 def text_panels_of(config: Config, stream: str) -> tuple[Panel, ...]:
     """The detectors of what a stream's requests say, for streams that say anything."""
-    capacity, margin = config.learning.max_ticks, _margins(config, TEXT_LOCATIONS)
+    capacity, margin = min(config.learning.max_ticks, _ANSWERS), _margins(config, TEXT_LOCATIONS)
     seeds, answers = _seeds(stream, TEXT_LOCATIONS), _margins(config, TEXT_ANSWERS)
     return (
         Panel(LocationDetector(margin=margin, seeds=seeds, capacity=capacity), TEXT_LOCATIONS),

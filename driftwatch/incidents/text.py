@@ -48,7 +48,8 @@ class TextWatch:
         judged = self.response.start()
         if judged is None:
             return None
-        self.panels = text_panels_of(self.config, self.title)
+        if self.response.model is not None:
+            self.panels = (*text_panels_of(self.config, self.title), *self.panels)
         self._add_scores(judged)
         return judged
 

@@ -34,22 +34,22 @@ def test_a_tick_of_many_answers_tells_as_much_as_they_do():
         found = learnt(rng, each)
         log_e = found.update(*rows(rng, 300, each, level=0.8, first=LEARN))[:, 0]
         ticks[each] = int(np.argmax(log_e > 9))
-    assert 0 < ticks[16] < ticks[4] < ticks[1]
+    assert 0 <= ticks[16] < ticks[4] < ticks[1]
     assert ticks[1] > 2 * ticks[4]
 
 
 @pytest.mark.parametrize("each", [1, 5])
 def test_the_run_length_is_counted_in_ticks(each):
-    threshold, watched, series = np.log(300.0), 600, 200
+    arl, watched, series = 1000, 1200, 300
     rng = np.random.default_rng(each)
     found = learnt(rng, each, series=series)
     log_e = np.concatenate(
         [found.update(*rows(rng, 100, each, first=LEARN + k, series=series)) for k in range(0, watched, 100)]
     )
-    crossed = log_e > threshold
+    crossed = log_e > np.log(arl)
     first = np.where(crossed.any(axis=0), crossed.argmax(axis=0), watched)
     alarms = int((first < watched).sum())
-    assert first.sum() / max(alarms, 1) >= 300 - HEAD_START
+    assert first.sum() / max(alarms, 1) >= 0.9 * (arl - HEAD_START)
 
 
 @given(st.lists(st.integers(1, 39), max_size=6), st.integers(0, 9))

@@ -59,7 +59,7 @@ def test_each_signal_has_a_column_in_the_detector_of_its_shape_and_a_seed_of_its
         for signal in SIGNALS:
             detector, column = tests[signal.name].detector, tests[signal.name].column
             assert isinstance(detector, ProportionDetector if signal.shape == "share" else LocationDetector)
-            assert detector.capacity == (100 if signal.shape != "score" else 4096)
+            assert detector.capacity == (100 if signal.shape != "score" else 2048)
             if isinstance(detector, LocationDetector):
                 again = signal_tests((*panels_of(Config(), stream), *text_panels_of(Config(), stream)))[
                     signal.name

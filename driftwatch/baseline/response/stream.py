@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,8 @@ from driftwatch.ticks.answered import Answered, join_answered, no_answers
 
 _LEARNT_FROM = 2 / 3  # of the answers; the others, which it never saw, show what is usual beside it
 _SHOWN = 64  # ticks at least that show it: the detectors learn from 44 of them, and a direction needs 20 answers
-_RECENT = 256  # of the newest answers are kept, to be described
+_SPAN = 96  # ticks at least that the answers span that are kept to learn from, however busy a stream is
+_RECENT = 192  # of the newest answers are kept, to be described
 _EARLY = 2000  # pieces of what was said before anything is judged
 _BOUND = 4.0
 KIND_SHARES = tuple(f"kind_{k + 1}" for k in range(KINDS))
@@ -57,11 +58,12 @@ class ResponseBaseline:
     recent: Answered = field(default_factory=no_answers)
     fitted: int = 0
     learnt: int = 0
+    plain: bool = False
 
     @property
     def ready(self) -> bool:
-        """Whether answers are judged."""
-        return self.model is not None
+        """Whether anything is judged: answers given their prompts, or, where there is no text, scores alone."""
+        return self.model is not None or self.plain
 
     def take(self, answered: Answered) -> Judged:
         """Take the answers of ticks, one at least; returns nothing until enough was seen to judge by (`start`)."""
@@ -69,12 +71,15 @@ class ResponseBaseline:
         some = answered.take(rows)
         plain = self._plain(answered, rows)
         if some.said is not None:
-            self.waiting = _newest([*self.waiting, some], self.settings.reference)
-            self.recent = join_answered([self.recent, some]).take(slice(-_RECENT, None))
+            few = some.take(sampled(some, max(self.settings.reference // _SPAN, 1)))
+            few = replace(few, said=replace(few.said, sketch=few.said.sketch[:, :0])) if few.said is not None else few
+            most = self.settings.reference // (2 if self.ready else 1)
+            self.waiting = _newest([*self.waiting, few], most)
+            self.recent = join_answered([self.recent, few]).take(slice(-_RECENT, None))
         if not self.ready:
             self.early = [*self.early, plain][-_EARLY:]
             return NOTHING
-        return plain if some.said is None else both(plain, self._given(some))
+        return plain if some.said is None or self.model is None else both(plain, self._given(some))
 
     def _plain(self, answered: Answered, rows: Ints) -> Judged:
         """What can be said of each answer by itself."""
@@ -142,17 +147,30 @@ class ResponseBaseline:
 
     def start(self) -> Judged | None:
         """Learn from what was seen, if that is enough; returns signals of what was not learnt from."""
-        if self.ready or not self.waiting:
+        if self.model is not None or not (self.waiting or self.early):
             return None
+        if not self.waiting:
+            return self._start_plain()
         seen = join_answered(self.waiting)
         if self._edge(seen) is None:
             return None
         found = self._fit(seen, no_answers())
         self.waiting = []
+        return both(self._early(), found)
+
+    def _start_plain(self) -> Judged | None:
+        """What was seen of scores, where nothing else is said, if it is enough."""
+        ticks = {int(tick) for plain in self.early for track in plain.tracks.values() for tick in track.tick}
+        if self.plain or len(ticks) < _SHOWN:
+            return None
+        self.plain = True
+        return self._early()
+
+    def _early(self) -> Judged:
+        """What was said of each answer by itself before anything was judged; then it is forgotten."""
         early, self.early = self.early, []
         names = dict.fromkeys(name for plain in early for name in plain.tracks)
-        tracks = {name: joined([p.tracks[name] for p in early if name in p.tracks]) for name in names}
-        return both(Judged(tracks, {}, _NONE), found)
+        return Judged({n: joined([p.tracks[n] for p in early if n in p.tracks]) for n in names}, {}, _NONE)
 
     def _edge(self, seen: Answered) -> int | None:
         """Where answers that are learnt from end, and those that show what is usual begin; None if they are too few."""
@@ -191,7 +209,7 @@ class ResponseBaseline:
         -------
         Signals of healthy answers as a new fit sees them, if there is one: what was known of these is to be replaced.
         """
-        if not self.ready or not self.waiting:
+        if self.model is None or not self.waiting:
             return None
         every = join_answered(self.waiting)
         late = every.tick >= before

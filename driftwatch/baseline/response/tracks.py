@@ -7,6 +7,7 @@ import numpy as np
 from driftwatch.baseline.judged import Observed, SegmentSums
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.robust import sums
+from driftwatch.ticks.tick import group_by
 
 
 def share_of(tick: Ints, hits: Floats) -> Observed:
@@ -41,13 +42,17 @@ def segments_of(tick: Ints, segment: Ints, excess: Floats, raw: Floats) -> Segme
     """Sums by tick and segment of what lies above the usual; NaN is not counted."""
     known = np.isfinite(excess)
     tick, segment, excess, raw = tick[known], segment[known], excess[known], raw[known]
-    keys, group = np.unique(np.stack([tick, segment]), axis=1, return_inverse=True)
-    count, total, squares, whole = (sums(group, x, keys.shape[1]) for x in (np.ones(len(tick)), excess, excess**2, raw))
-    return SegmentSums(keys[0], keys[1], count, total, squares, whole)
+    first, group = group_by(tick, segment)
+    count, total, squares, whole = (sums(group, x, len(first)) for x in (np.ones(len(tick)), excess, excess**2, raw))
+    return SegmentSums(tick[first], segment[first], count, total, squares, whole)
 
 
 def _by_tick(tick: Ints, values: Floats) -> tuple[Ints, Floats, Floats]:
     """Ticks that have values, their sums, and how many there are."""
-    known = np.isfinite(values)
-    at, group = np.unique(tick[known], return_inverse=True)
-    return at, sums(group, values[known], len(at)), sums(group, np.ones(len(group)), len(at))
+    known = np.flatnonzero(np.isfinite(values))
+    tick, values = tick[known], values[known]
+    begins = np.flatnonzero(np.diff(tick, prepend=-1))
+    if not len(begins):
+        return np.empty(0, np.int64), np.empty(0), np.empty(0)
+    count = np.diff(begins, append=len(tick)).astype(np.float64)
+    return tick[begins], np.add.reduceat(values, begins), count
