@@ -100,17 +100,17 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
         silent=silent(health),
         health=health,
         segments=segments,
-        answers=_answers(findings, scene, lead),
+        answers=_answers(findings, scene, lead, until),
         markers=marks_of(scene, clock, lead.shift.onset, until),
         notes=(*_notes(scene, causes, lead), *inside.notes, *(() if kept else (_CREPT,))),
         chart=_chart(findings, causes, scene, first, lead, last),
     )
 
 
-def _answers(findings: Sequence[Finding], scene: Scene, lead: Alarm) -> AnswerChange | None:
+def _answers(findings: Sequence[Finding], scene: Scene, lead: Alarm, last: int) -> AnswerChange | None:
     """How answers changed, where something says that they did."""
     heard = any(BY_NAME[f.signal].text and f.stream == lead.stream for f in findings)
-    return change_of(scene.said.get(lead.stream), lead.shift.onset) if heard else None
+    return change_of(scene.said.get(lead.stream), lead.shift.onset, last) if heard else None
 
 
 def _severity(life: Life, findings: Sequence[Finding], scene: Scene) -> Severity:

@@ -21,20 +21,19 @@ _TRAITS, _TERMS, _KINDS, _EXAMPLES = 6, 6, 3, 3
 _LENGTHS = ("characters", "words", "lines")  # of these the geometric mean is told: one long answer is not many
 
 
-def change_of(response: ResponseBaseline | None, onset: int) -> AnswerChange | None:
+def change_of(response: ResponseBaseline | None, onset: int, last: int) -> AnswerChange | None:
     """Compare the answers since an onset with those that were learnt from.
 
     Parameters
     ----------
     response
         What is known of a stream's answers; None where it says nothing.
-    onset
-        The first tick of the change.
+    onset, last
+        The first tick of the change, and the last that is looked at.
     """
     if response is None or response.model is None:
         return None
-    before, after = response.known, response.recent
-    before, after = before.take(before.tick < onset), after.take(after.tick >= onset)
+    before, after = response.known.between(0, onset - 1), response.newest(onset, last)
     if min(len(before), len(after)) < FEWEST or before.said is None or after.said is None:
         return None
     return AnswerChange(

@@ -25,7 +25,7 @@ from driftwatch.ticks.answered import Answered, join_answered, no_answers
 _LEARNT_FROM = 2 / 3  # of the answers; the others, which it never saw, show what is usual beside it
 _SHOWN = 64  # ticks at least that show it: the detectors learn from 44 of them, and a direction needs 20 answers
 _SPAN = 96  # ticks at least that the answers span that are kept to learn from, however busy a stream is
-_RECENT = 192  # of the newest answers are kept, to be described
+_RECENT = 192  # of the newest answers are described: an epoch has no more, so that twice as many hold those before it
 _EARLY = 2000  # pieces of what was said before anything is judged
 _BOUND = 4.0
 KIND_SHARES = tuple(f"kind_{k + 1}" for k in range(KINDS))
@@ -75,7 +75,7 @@ class ResponseBaseline:
             few = replace(few, said=replace(few.said, sketch=few.said.sketch[:, :0])) if few.said is not None else few
             most = self.settings.reference // (2 if self.ready else 1)
             self.waiting = _newest([*self.waiting, few], most)
-            self.recent = join_answered([self.recent, few]).take(slice(-_RECENT, None))
+            self.recent = join_answered([self.recent, few]).take(slice(-2 * _RECENT, None))
         if not self.ready:
             self.early = [*self.early, plain][-_EARLY:]
             return NOTHING
@@ -144,6 +144,10 @@ class ResponseBaseline:
         for own in np.split(rows, edges[1:]):
             scores[own] = self.directions[which].score(vectors[own])
         return scores
+
+    def newest(self, first: int, last: int) -> Answered:
+        """The newest answers of these ticks as they were known at the last one, however far the reading is."""
+        return self.recent.between(0, last).take(slice(-_RECENT, None)).between(first, last)
 
     def start(self) -> Judged | None:
         """Learn from what was seen, if that is enough; returns signals of what was not learnt from."""
