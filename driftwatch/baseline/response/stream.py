@@ -240,13 +240,12 @@ def sampled(answered: Answered, most: int) -> Ints:
 
 
 def _newest(pieces: list[Answered], most: int) -> list[Answered]:
-    """The newest pieces that hold so many answers."""
-    n = 0
-    for k in range(len(pieces) - 1, -1, -1):
-        n += len(pieces[k])
-        if n > most:
-            return pieces[k + 1 :] or pieces[k:]
-    return pieces
+    """The newest so many answers of pieces."""
+    over = sum(map(len, pieces)) - most
+    while over > 0 and len(pieces[0]) <= over:
+        over -= len(pieces[0])
+        pieces = pieces[1:]
+    return [pieces[0].take(slice(over, None)), *pieces[1:]] if over > 0 else pieces
 
 
 def both(plain: Judged, given: Judged) -> Judged:
