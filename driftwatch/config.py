@@ -94,7 +94,7 @@ class Margins(Section):
     latency_bursts: float = Field(0.01, ge=0, description="Change of the share of time with slow answers.")
     output_length: float = Field(0.10, ge=0, description="Relative change of the output length.")
     prefill_share: float = Field(
-        0.02, ge=0, description="Change of the part of a prompt that the prefix cache leaves to compute."
+        0.03, ge=0, description="Change of the part of a prompt that the prefix cache leaves to compute."
     )
     length_share: float = Field(0.02, ge=0, description="Change of the share of answers cut at the token limit.")
     abort_share: float = Field(0.02, ge=0, description="Change of the share of aborted requests.")

@@ -244,7 +244,7 @@ class Engine:
         for watch in self.watches.values():
             if watch.baseline.ready:
                 doubt, skip = watch.in_doubt(last), self._skip(watch.title, last)
-                guard = _LONGEST_DOUBT if doubt else self.config.learning.guard_ticks
+                guard = _LONGEST_DOUBT if doubt else watch.guard
                 watch.learn(last + 1 - guard, skip, refit=not doubt and skip is None)
             elif (judged := watch.start(last)) is not None:
                 self.histories[watch.title].add(judged)
@@ -280,7 +280,7 @@ class Engine:
             if any(title == stream and not BY_NAME[signal].workload for title, signal in life.alarms)
         ] + self.telemetry.spans(stream, last)
         spans += self._by_title(stream).spans()
-        recent = [s for s in spans if s[1] >= last - self.config.learning.guard_ticks - EPOCH]
+        recent = [s for s in spans if s[1] >= last - self._by_title(stream).guard - EPOCH]
         return (min(s[0] for s in recent), max(s[1] for s in recent)) if recent else None
 
     def _forget(self, before: int) -> None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from driftwatch.attribution.candidates import Candidate, Event, families, held
 from driftwatch.attribution.dose import clipped
-from driftwatch.attribution.measure import Effect, effect_of, measured
+from driftwatch.attribution.effect import Effect, effect_of
+from driftwatch.attribution.measure import measured
 from driftwatch.attribution.screening import LATE_S, screen, turning_point
 from driftwatch.attribution.shares import Share
 from driftwatch.attribution.verdict import PINNED, event_cause, ruled_out, verdict
@@ -93,7 +94,7 @@ def find_causes(
     if not len(since) or np.isnan(excess[:onset]).all():
         return ()
     worse = 1.0 if float(clipped(since).mean()) >= 0 else -1.0
-    effect = effect_of(worse * excess, onset, tick_s, settings, signal)
+    effect = effect_of(worse * excess, onset, tick_s, settings, signal, onset_interval)
     rng = np.random.default_rng(seed)
     late = _latest(effect)
     screened = [screen(family, onset, tick_s, late) for family in families(candidates, onset, worse)]

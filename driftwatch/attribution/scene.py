@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from driftwatch.attribution.candidates import Candidate, Event
+from driftwatch.attribution.dose import trailing
 from driftwatch.attribution.history import StreamHistory
 from driftwatch.baseline import ResponseBaseline
 from driftwatch.config import Config
@@ -20,6 +21,9 @@ from driftwatch.ticks.series import SeriesStore
 
 _RATIO = {ratio.name: ratio for ratio in RATIOS}
 _MOST_OF_IT = 0.7
+_ASKED = ("mean_prompt_tokens",)  # the requests themselves say it better
+_HOST_MEMORY = ("host_memory_available", "host_memory_total")
+_LONG_S = 60.0  # over so long, what is asked for and what is computed are the same requests
 _MOST_SEGMENTS = 8  # values of one label that are looked at: those with the most tokens
 
 
@@ -68,7 +72,11 @@ class Scene:
 
     def candidates(self, stream: str, first: int, onset: int, last: int) -> list[Candidate]:
         """All that may explain what this stream felt, by ticks from ``first`` to ``last``."""
-        return [*self._traffic(stream, first, onset, last), *self._measured(first, last)]
+        return [
+            *self._traffic(stream, first, onset, last),
+            *self._measured(first, last),
+            *self._host_memory(first, last),
+        ]
 
     def _traffic(self, stream: str, first: int, onset: int, last: int) -> list[Candidate]:
         """What users did: this stream's requests, each part of them, and the other streams'."""
@@ -110,14 +118,38 @@ class Scene:
     def _measured(self, first: int, last: int) -> list[Candidate]:
         """What the engine, the GPU and the host measured of themselves."""
         found = []
+        asked = any("asked_tokens" in history.observed for history in self.histories.values())
         for name in sorted({series.name for series in self.series.ids()}):
             role = self.config.attribution.roles.get(name, _role(name))
-            if role not in ("exogenous", "mechanism", "symptom"):
+            if role not in ("exogenous", "mechanism", "symptom") or (name in _ASKED and asked):
                 continue
             values = self.series.combined(name, first, last, until=last)
             if np.isfinite(values).any():
-                found.append(_candidate(name, role, values))
+                found.append(self._computed(name, values, first, last) or _candidate(name, role, values))
         return found
+
+    def _computed(self, name: str, values: Floats, first: int, last: int) -> Candidate | None:
+        """Prompt tokens that the engine computed, of those that its requests asked for: more is work done twice."""
+        if name != "prompt_tokens":
+            return None
+        asked = (
+            sum(np.nan_to_num(h.signal("asked_tokens", first, last)[0]) for h in self.histories.values()) / self.width
+        )
+        asked, computed = (trailing(np.nan_to_num(each), round(_LONG_S / self.width)) for each in (asked, values))
+        if not np.any(asked):
+            return None
+        ratio = np.divide(computed, asked, out=np.full(len(asked), np.nan), where=asked > 0)
+        return Candidate(name, "mechanism", ratio, "of those asked for")
+
+    def _host_memory(self, first: int, last: int) -> list[Candidate]:
+        """Host memory in use, where it is measured: it does harm when it has run out."""
+        used = self.series.combined("host_memory", first, last, until=last)
+        if not np.isfinite(used).any():
+            free, whole = (
+                self.series.combined(f"host_memory_{x}", first, last, until=last) for x in ("available", "total")
+            )
+            used = 1.0 - free / whole
+        return [Candidate("host_memory", "mechanism", used, "share", ceiling=1.0)] if np.isfinite(used).any() else []
 
 
 def _one_part_moved(whole: list[Candidate], parts: list[list[Candidate]], onset: int) -> bool:

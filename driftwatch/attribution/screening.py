@@ -20,6 +20,8 @@ LEAST_SHIFT = 2.0
 """In robust standard deviations of those means."""
 NO_SHIFT = 1.0
 """What shifted by less than this did not move; in between, nothing is said."""
+NEVER = 0.02
+"""What is as high in fewer healthy stretches than this moved although its noise is as large."""
 HEADROOM = 0.7
 """Something that can run out does no harm below this share of its ceiling."""
 UNDECIDED = "it moved, but hardly more than usual"
@@ -47,7 +49,7 @@ class Moved:
     @property
     def up(self) -> bool:
         """Whether it moved in its bad direction, by more than it does in healthy times."""
-        return self.shift >= LEAST_SHIFT and self.placebo <= 0.1
+        return (self.shift >= LEAST_SHIFT and self.placebo <= 0.1) or (self.shift >= NO_SHIFT and self.placebo <= NEVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def _objection(family: Family, members: tuple[Moved, ...], onset: int, tick_s: f
         return f"it had headroom: at most {fullest:.0%} of its ceiling, and it does no harm below {HEADROOM:.0%}"
     if most.shift < NO_SHIFT:
         return f"it did not move: a shift of {most.shift:.1f} robust standard deviations"
-    if most.shift < LEAST_SHIFT:
+    if most.shift < LEAST_SHIFT and not most.up:
         return UNDECIDED
     if not any(moved.up for moved in deciding):
         return f"it is as high in {most.placebo:.0%} of healthy stretches of the same length (placebo in time)"

@@ -37,11 +37,14 @@ class Share:
         Beside all others.
     high
         95% quantile beside the others, or alone, whichever is more.
+    known
+        5% quantile beside all others: the low end where nothing unknown began at the onset.
     """
 
     low: float
     joint: float
     high: float
+    known: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,7 @@ def shares(terms: Sequence[Term], window: Window, onset: int, rng: np.random.Gen
             low=float(min(np.quantile(joint[i], 0.05), np.quantile(beside[i], 0.05))),
             joint=float(joint[i][0]),
             high=float(max(np.quantile(joint[i], 0.95), alone[i])),
+            known=float(np.quantile(joint[i], 0.05)),
         )
         for i in range(len(terms))
     ]

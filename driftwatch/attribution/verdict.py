@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from driftwatch.attribution.candidates import Event, Family
 from driftwatch.attribution.dose import LEAST_READINGS, LEAST_TICKS, Dose
@@ -12,6 +12,8 @@ from driftwatch.incidents.models import Cause, Tier
 
 LEAST_SHARE = 0.1
 """What explains less of the excess than this is no cause of it."""
+LEAST_OF_USERS = 1 / 3
+"""What users do always matters a little: it is a cause where it explains as much as this."""
 TELLING_READINGS = 24
 """With fewer readings than this a failed test rules nothing out."""
 PINNED = 0.5
@@ -49,6 +51,10 @@ class Case:
         The text of an event that explains more beside it, if any.
     together
         The label of another that passes too and that it cannot be told apart from, if any.
+    unlikely
+        Why it can hardly have done this, as far as is known of how it acts, if so.
+    step
+        Why its step alone is that of a known mechanism (`driftwatch.attribution.physics`), if it is.
     """
 
     screened: Screened
@@ -63,6 +69,8 @@ class Case:
     drives: tuple[str, float] | None = None
     event: str = ""
     together: str = ""
+    step: str = ""
+    unlikely: str = ""
 
     @property
     def family(self) -> Family:
@@ -85,7 +93,8 @@ def verdict(case: Case, significance: float) -> Cause:
         Level of the permutation test.
     """
     tier, reason = decided(case, significance)
-    return _cause(case.screened, tier, reason, case.share, case.lag_s, case.chain, _evidence(case))
+    share = replace(case.share, low=case.share.known) if reason == case.step else case.share
+    return _cause(case.screened, tier, reason, share, case.lag_s, case.chain, _evidence(case))
 
 
 def ruled_out(screened: Screened) -> Cause:
@@ -115,6 +124,10 @@ def decided(case: Case, significance: float) -> tuple[Tier, str]:
     """The tier of a candidate and the reason for it."""
     if case.share.high < LEAST_SHARE:
         return "ruled_out", f"it explains at most {case.share.high:.0%} of the excess"
+    if case.passes(significance) and case.dose is not None and (told := _claimed(case, case.dose))[0] == "supported":
+        return told
+    if case.step and not case.together:
+        return "supported", case.step
     if case.dose is not None and case.dose.familywise <= significance:
         return _claimed(case, case.dose)
     if case.drives is not None:
@@ -128,6 +141,10 @@ def _claimed(case: Case, dose: Dose) -> tuple[Tier, str]:
     """It passed the permutation test; is there another reading."""
     if case.event:
         return "consistent", f"it coincides with '{case.event}', which explains more of the excess"
+    if case.unlikely:
+        return "consistent", case.unlikely
+    if case.family.exogenous and LEAST_SHARE <= case.share.low < LEAST_OF_USERS:
+        return "consistent", f"it explains {case.share.low:.0%} at least, which is not the larger part"
     if case.share.low < LEAST_SHARE:
         return "consistent", "something unmeasured that began at the onset and stayed explains the excess as well"
     if dose.follows > _AHEAD:

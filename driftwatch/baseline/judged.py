@@ -24,6 +24,9 @@ class Observed:
         Shape (n,): location of the log value itself; for a share, the share.
     level
         What the baseline expects of an average workload, which ``value`` is beyond.
+    allowed
+        Shape (n,): by how much users alone may have raised it, though what was learnt does not say so; None if by
+        nothing.
     """
 
     tick: Ints
@@ -31,6 +34,7 @@ class Observed:
     total: Floats
     raw: Floats
     level: float = 0.0
+    allowed: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)

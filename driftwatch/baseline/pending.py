@@ -25,22 +25,26 @@ class Pending:
         The rows.
     apart
         By signal that counts the slowest: tick, distance, and how many lie there.
+    asked
+        Shape (4, n): ticks, and what users asked of the prefix cache in each (`driftwatch.baseline.reuse.Asked`).
     """
 
     workload: Workload
     ticks: Ticks
     apart: Mapping[str, tuple[Ints, Floats, Floats]] = field(default_factory=dict)
+    asked: Floats = field(default_factory=lambda: np.empty((4, 0)))
 
     def between(self, first: int, last: int) -> Pending:
         """The part in these ticks, both included."""
-        known = self.workload.tick
+        known = self.asked[0]
         if len(known) and first <= known[0] and known[-1] <= last:
             return self
         apart = {}
         for signal, columns in self.apart.items():
             start, end = columns[0].searchsorted([first, last + 1])
             apart[signal] = (columns[0][start:end], columns[1][start:end], columns[2][start:end])
-        return Pending(self.workload.between(first, last), self.ticks.between(first, last), apart)
+        asked = self.asked[:, slice(*self.asked[0].searchsorted([first, last + 1]))]
+        return Pending(self.workload.between(first, last), self.ticks.between(first, last), apart, asked)
 
 
 def one_of(parts: Sequence[Pending]) -> Pending:

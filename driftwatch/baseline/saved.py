@@ -12,7 +12,7 @@ import numpy as np
 from driftwatch.errors import StateError
 from driftwatch.statistics.buckets import Floats
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.baseline.features import LOAD_SPAN, LONG_SPAN, Seen, Workload, load_of, work_of, workload_of
+from driftwatch.baseline.features import FEATURES, LOAD_SPAN, LONG_SPAN, Seen, Workload, load_of, work_of, workload_of
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
+from driftwatch.baseline.load import SLOWER, UsualLoad, less_load, slower
 from driftwatch.baseline.pending import NEVER, Pending, one_of, outside
+from driftwatch.baseline.reuse import Asked, asked_of, expected_rise
 from driftwatch.baseline.senders import Senders
 from driftwatch.baseline.shares import Shares
-from driftwatch.baseline.tails import BURST, apart, less_load, surely
+from driftwatch.baseline.tails import BURST, apart, surely
 from driftwatch.baseline.warmup import find_step, independent, outages
 from driftwatch.baseline.workload import (
     BY_SENDER,
@@ -62,6 +64,8 @@ class StreamBaseline:
     senders: dict[str, Senders] = field(default_factory=dict)
     seen: Seen = field(default_factory=Seen.nothing)
     shares: Shares = field(default_factory=Shares.nothing)
+    asked: Asked = field(default_factory=Asked)
+    load: UsualLoad = field(default_factory=UsualLoad)
     centre: Floats = field(default_factory=lambda: np.zeros(5))
     warmup: list[Ticks] = field(default_factory=list)
     warmup_first: int | None = None
@@ -84,6 +88,8 @@ class StreamBaseline:
             "seen": self.seen.counts,
             "outcomes": np.vstack([self.shares.hits, self.shares.total]),
             "centre": self.centre,
+            "asked": self.asked.known,
+            "load": self.load.known,
             "learnt": np.array([self.learnt, self.solved]),
         }
         for name, model in self.models.items():
@@ -94,6 +100,7 @@ class StreamBaseline:
         """Take over what was learnt elsewhere."""
         self.seen, self.centre = Seen(arrays["seen"].copy()), arrays["centre"]
         self.shares = Shares(arrays["outcomes"][:-1].copy(), arrays["outcomes"][-1].copy())
+        self.asked, self.load = Asked.of_array(arrays["asked"]), UsualLoad.of_array(arrays["load"])
         self.learnt, self.solved = (float(x) for x in arrays["learnt"])
         for name in CONDITIONAL:
             prefix = f"model.{name}."
@@ -206,7 +213,7 @@ class StreamBaseline:
     def _begin_again(self, ticks: Ticks, first: int, worth: float = np.inf) -> None:
         self.worth = worth
         self.models, self.senders, self.seen, self.shares = {}, {}, Seen.nothing(), Shares.nothing()
-        self.pending, self.work = [], np.empty(0)
+        self.pending, self.work, self.asked, self.load = [], np.empty(0), Asked(), UsualLoad()
         self.learnt = self.solved = 0.0
         self.warmup, self.warmup_first = [ticks], first
 
@@ -231,9 +238,15 @@ class StreamBaseline:
                     kinds = ticks.segment[values.row], workload.cells[values.row, 0]
                     senders.learn(*kinds, model.residual(design, values), values.count)
                     senders.settle()
+                if signal == "prefill_share":
+                    seen, residual = self._residual(signal, ticks, workload, design, values)
+                    self.asked.learn(asked_of(workload, seen, residual, first, last - first + 1))
+                    self.asked.settle()
                 _stray(signal, model, ticks, design, values)
                 model.settle_tails()
         self.seen.add(workload.cells, workload.requests)
+        self.load.learn(workload.load, workload.requests)
+        self.load.settle()
         self.shares.add(workload.cells[:, 0], ticks.outcomes, workload.requests)
         self.solved = float(n.sum())
 
@@ -257,7 +270,9 @@ class StreamBaseline:
         workload = workload_of(ticks, load_of(work, self.work[-(LOAD_SPAN - 1) :]), first)
         design = workload.design(self.centre)
         inside = self.seen.covers(workload.cells)
-        more = np.maximum(load_of(work, self.work, LONG_SPAN) - self.centre[3], 0.0)
+        more = np.maximum(load_of(work, self.work, LONG_SPAN) - self.load.level, 0.0)
+        more[: LONG_SPAN - 1 - len(self.work)] = 0.0  # of so few ticks it is chance
+        asked = np.zeros((3, n))
         tracks: dict[str, Observed] = {}
         segments: dict[str, SegmentSums] = {}
         distances: dict[str, tuple[Ints, Floats, Floats]] = {}
@@ -268,12 +283,18 @@ class StreamBaseline:
             at = ticks.tick[values.row]
             tick, value, total = by_tick(signal, at, residual, values.count, first, n)
             raw = location(signal, at - first, values.value, values.count, n)[tick - first]
-            tracks[signal] = Observed(tick, value, total, raw, float(model.coefficients[0]))
+            allowed = None
+            if signal in SLOWER:
+                allowed = slower(float(model.coefficients[FEATURES.index("load")]), more[tick - first])
+            if signal == "prefill_share":
+                asked = asked_of(workload, values, residual, first, n)
+                allowed = expected_rise(float(model.coefficients[0]), *self.asked.beyond(asked))[tick - first]
+            tracks[signal] = Observed(tick, value, total, raw, float(model.coefficients[0]), allowed)
             if signal in TAILS:
                 row = tick.searchsorted(at)
                 distance = apart(residual, value[row], total[row])
                 distances[TAILS[signal]] = (at, distance, values.count)
-                late = surely(value, total, model.scale)
+                late = surely(value if allowed is None else value - allowed, total, model.scale)
                 distances[BURSTS[signal]] = (tick, late, np.ones(len(tick)))
                 slow = distance > max(model.tail.point, self.margins[signal])
                 hits = sums(row, values.count * slow, len(tick))
@@ -284,7 +305,7 @@ class StreamBaseline:
             segments[signal] = _by_segment(ticks, values, residual, model.scale)
         tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
         self.work = np.concatenate([self.work, work])[-(LONG_SPAN - 1) :]
-        self.pending.append(Pending(workload, ticks, distances))
+        self.pending.append(Pending(workload, ticks, distances, np.vstack([np.arange(first, last + 1), asked])))
         return Judged(tracks, segments, np.nan_to_num(counts))
 
     def _residual(
@@ -327,6 +348,8 @@ class StreamBaseline:
                 "prompt_length", workload.tick[known], value, workload.requests[known], first, len(requests)
             )
             tracks["prompt_length"] = Observed(*found, found[1])
+            asked = sums(workload.tick[known] - first, workload.requests[known] * np.expm1(value), len(requests))
+            tracks["asked_tokens"] = Observed(np.arange(first, first + len(asked)), asked, requests, asked)
         return tracks
 
     def learn(self, before: int, skip: tuple[int, int] | None) -> None:
@@ -338,12 +361,16 @@ class StreamBaseline:
             self._absorb(one_of(parts))  # joined, so that the cuts of the batches leave no trace
             for name, (_, distance, count) in (item for part in parts for item in part.apart.items()):
                 self.models[BY_NAME[name].tail_of].slowest(name).learn(distance, count)
-        self.pending = [p.between(before, NEVER) for p in self.pending if (p.workload.tick >= before).any()]
+            for part in parts:
+                self.asked.learn(part.asked[1:])
+        self.pending = [p.between(before, NEVER) for p in self.pending if (p.asked[0] >= before).any()]
         if self.learnt >= self.solved * _REFIT:
             for model in self.models.values():
                 model.settle()
             for senders in self.senders.values():
                 senders.settle()
+            self.asked.settle()
+            self.load.settle()
             self.solved = self.learnt
 
     def _absorb_all(self) -> None:
@@ -362,6 +389,7 @@ class StreamBaseline:
                 kinds = part.ticks.segment[values.row], part.workload.cells[values.row, 0]
                 self.senders[signal].learn(*kinds, model.residual(design, values), values.count)
         self.seen.add(part.workload.cells, part.workload.requests)
+        self.load.learn(part.workload.load, part.workload.requests)
         self.shares.add(part.workload.cells[:, 0], part.ticks.outcomes, part.workload.requests)
         self.learnt += float(part.workload.requests.sum())
 

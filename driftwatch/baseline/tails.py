@@ -15,9 +15,6 @@ HEALTHY = 0.95
 """The share of healthy requests that lie below the point."""
 HEALTHY_TICKS = 0.99
 """The share of healthy ticks that lie below theirs."""
-WITH_LOAD = 0.5
-"""By so much a share of slow requests may rise with each log unit of load: what is prefilled holds up what decodes. The
-load of a warm-up does not vary enough to learn it (simulated engines: 0.2 to 0.4)."""
 BURST = math.log(1.5)
 """A tick is slow only if its middle is half as long again as the workload explains."""
 
@@ -43,25 +40,6 @@ def apart(residual: Floats, middle: Floats, count: Floats) -> Floats:
     [1.5, 1.02]
     """
     return np.asarray((residual * (count + 1.0) - middle * count) / np.sqrt(count * (count + 1.0) - 1.0))
-
-
-def less_load(hits: Floats, total: Floats, more: Floats) -> Floats:
-    """Slow requests less those that so much more load may have slowed; what is healthy stays.
-
-    Parameters
-    ----------
-    hits, total
-        Shape (n,): slow requests among all of a tick.
-    more
-        Shape (n,): by how much the load exceeds what is usual, in log units.
-
-    Examples
-    --------
-    >>> less_load(np.array([0.0, 2.0, 6.0]), np.full(3, 20.0), np.full(3, 0.1)).round(9).tolist()
-    [0.0, 1.0, 5.0]
-    """
-    healthy = np.minimum(hits, (1.0 - HEALTHY) * total)
-    return np.asarray(np.maximum(hits - WITH_LOAD * more * total, healthy))
 
 
 def surely(middle: Floats, count: Floats, scale: float) -> Floats:

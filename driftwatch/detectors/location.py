@@ -16,7 +16,7 @@ from driftwatch.detectors.waiting import Waiting
 from driftwatch.statistics.bets import BETS, cell_of, reach_of, table, weights
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.normal import uniform_of
-from driftwatch.statistics.ranks import LAG, Past, allowance
+from driftwatch.statistics.ranks import LAG, Past, allowance, lag_of
 from driftwatch.statistics.robust import deviation, midmean
 from driftwatch.statistics.whitening import LONGEST, Whitening, long_run_variance, winsorised
 
@@ -183,7 +183,7 @@ class LocationDetector:
         white = np.convolve(values, self.taps[:, k], "valid")
         centre = float(np.median(white))
         self.past.scale(k, centre, max(deviation(white), _FINEST))
-        self.past.count(k, white, lag=0 if self.anchored else LAG)
+        self.past.count(k, white, lag=0 if self.anchored else lag_of(len(self.learnt[k])))
         self.reach[k] = reach_of(self.past.total[k : k + 1])[0]
 
     def restore(self, series: int, learnt: Floats) -> None:
@@ -215,7 +215,7 @@ class LocationDetector:
         k = series
         if not self.ready(k) or not len(value):
             return np.zeros((len(value), 2, BETS))
-        waiting = self.waiting.value[self.waiting.tick <= tick - LAG, k]
+        waiting = self.waiting.value[self.waiting.tick <= tick - int(self.past.lag[k]), k]
         healthy = np.concatenate([self.learnt[k], waiting[~np.isnan(waiting)]])
         known = np.sort(np.convolve(healthy, self.taps[:, k], "valid"))
         room = _BOUND * deviation(self.learnt[k])

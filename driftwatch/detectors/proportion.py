@@ -10,7 +10,7 @@ from driftwatch.detectors.memory import Memory
 from driftwatch.detectors.protocol import Moves, Recent, Shift
 from driftwatch.detectors.waiting import Waiting
 from driftwatch.statistics.buckets import Floats, Ints
-from driftwatch.statistics.whitening import long_run_variance
+from driftwatch.statistics.whitening import dispersion_limit, long_run_variance
 
 _UP = np.array([0.05, 0.15, 0.4, 0.8])  # bets on a share this far on the way from the null to 1
 _DOWN = np.array([0.8, 0.5, 0.2, 0.05])  # bets on a share of this fraction of the null
@@ -25,7 +25,8 @@ class ProportionDetector:
     """Mixture Shiryaev-Roberts e-detector for shares of requests, two-sided, with an indifference margin.
 
     The null is "within the margin of the learnt share", and of one standard error of it; likelihood
-    ratios are tempered by the overdispersion that the healthy ticks showed, for requests in one tick share its fate.
+    ratios are tempered by the overdispersion that the healthy ticks showed, or could not rule out, for requests in one
+    tick share its fate.
 
     Parameters
     ----------
@@ -96,7 +97,8 @@ class ProportionDetector:
         if self.unfitted[k] >= self.fitted[k] * (_REFIT - 1.0):
             self.fitted[k], self.unfitted[k] = len(hits), 0
             sd = np.sqrt(np.maximum(total, 1.0) * share * (1.0 - share))
-            self.dispersion[k] = max(1.0, long_run_variance((hits - total * share) / sd))
+            scores = (hits - total * share) / sd
+            self.dispersion[k] = max(1.0, long_run_variance(scores), dispersion_limit(scores))
         self.error[k] = math.sqrt(self.dispersion[k] * share * (1.0 - share) / (total.sum() + 1.0))
         room = self.margin[k] + _ERRORS * self.error[k]
         self.hit[k], self.miss[k] = _log_ratios(share - room, share + room)

@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 from driftwatch.baseline import Judged, StreamBaseline
 from driftwatch.baseline.judged import beside
 from driftwatch.config import Config
+from driftwatch.detectors import Shift
 from driftwatch.errors import StateError
 from driftwatch.events.signals import BY_NAME
+from driftwatch.incidents.allowed import Allowed
 from driftwatch.incidents.lasting import lasts, least_ticks
 from driftwatch.incidents.life import Alarm, kind_of
 from driftwatch.incidents.panel import SLOW_LOCATIONS, Panel, SignalTest, margins_of, panels_of, signal_tests
 from driftwatch.incidents.text import TO_TELL_TOPICS, TextWatch
 from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.statistics.ranks import lag_of
 from driftwatch.ticks import Ticks
 
 DOUBT = math.log(20.0)
@@ -55,6 +58,7 @@ class StreamWatch:
     learnt_ticks: int = 0
     margins: dict[str, float] = field(init=False)
     text: TextWatch = field(init=False)
+    allowed: dict[str, Allowed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.margins, self.panels = margins_of(self.config), panels_of(self.config, self.title)
@@ -87,6 +91,9 @@ class StreamWatch:
         return (*self.panels, *self.text.panels)
 
     def _update(self, judged: Judged, panels: Sequence[Panel]) -> None:
+        for name, track in judged.tracks.items():
+            if track.allowed is not None:
+                self.allowed.setdefault(name, Allowed()).add(track.tick, track.allowed)
         for panel in panels:
             tick, value, total = panel.rows(judged)
             log_e = panel.detector.update(tick, value, total)
@@ -162,7 +169,7 @@ class StreamWatch:
             del self.standing[name]
             return None
         alarm = self.again(standing, tick)
-        return alarm if alarm.shift.exceeds(self._margin(alarm.signal)) and self.lasts(alarm) else None
+        return alarm if self._exceeds(alarm.signal, alarm.shift, tick) and self.lasts(alarm) else None
 
     def _margin(self, signal: str) -> float:
         return self.margins.get(signal, self.config.margins.score)
@@ -175,7 +182,7 @@ class StreamWatch:
         """What one test says at this tick, if its move exceeds the margin."""
         test = self.tests[name]
         shift = test.detector.describe(test.column, tick)
-        if shift is None or not shift.exceeds(self._margin(test.signal)):
+        if shift is None or not self._exceeds(test.signal, shift, tick):
             return None
         signal = BY_NAME[test.signal]
         if signal.one_sided and kind_of(signal, shift.size) != "degradation":
@@ -183,6 +190,11 @@ class StreamWatch:
         if test.panel.slow and test.signal in SLOW_LOCATIONS:
             shift = replace(shift, reference=0.0)  # what is kept of the signal is less what the baseline expects
         return Alarm(self.title, test.signal, tick, shift, name, test.detector.effective(test.column))
+
+    def _exceeds(self, signal: str, shift: Shift, tick: int) -> bool:
+        """Whether a move is more than the margin, and than what users alone may have done since its onset."""
+        allowed = self.allowed[signal].mean(shift.onset, tick) if signal in self.allowed and shift.size > 0 else 0.0
+        return shift.exceeds(self._margin(signal) + allowed)
 
     def lasts(self, alarm: Alarm) -> bool:
         """Whether its move has been there for long enough in all; one of the slow time scale has."""
@@ -227,11 +239,23 @@ class StreamWatch:
     def in_doubt(self, last: int) -> bool:
         """Whether something may be changing: then it is too early to call the newest ticks healthy."""
         return any(
-            evidence > DOUBT
+            evidence > DOUBT and not BY_NAME[signal].workload and self._matters(signal, panel, k, last)
             for panel in self._every
-            for signal, evidence in zip(panel.signals, panel.detector.evidence(last), strict=True)
-            if not BY_NAME[signal].workload
+            for k, (signal, evidence) in enumerate(zip(panel.signals, panel.detector.evidence(last), strict=True))
         )
+
+    def _matters(self, signal: str, panel: Panel, column: int, last: int) -> bool:
+        """Whether its move could be told: of some signals only those for the worse are."""
+        if not BY_NAME[signal].one_sided:
+            return True
+        shift = panel.detector.describe(column, last)
+        return shift is not None and kind_of(BY_NAME[signal], shift.size) == "degradation"
+
+    @property
+    def guard(self) -> int:
+        """The newest ticks, which are not learnt from yet: a change must show before it is learnt."""
+        known = max(len(learnt) for learnt in self.panels[0].detector.learnt)
+        return max(self.config.learning.guard_ticks, lag_of(known))
 
     def learn(self, before: int, skip: tuple[int, int] | None, *, refit: bool = True) -> None:
         """Take what was seen before this tick as healthy, but for the ticks in ``skip``.

@@ -15,13 +15,29 @@ from driftwatch.statistics.buckets import Floats, Ints
 Counts = NDArray[np.int32]
 
 LAG = 24
-"""The newest values are not ranked against."""
+"""The newest values are not ranked against: so many at least, and a part of what was learnt (`lag_of`)."""
+_PART, _LONGEST_LAG = 4, 240
 BINS = 128
 _PER_DEVIATION = 6.0  # bins to a standard deviation: what is lost to ties is less than a thousandth
 _BLOCK = 32  # values that are compared one by one; those before them are counted by bin
 _EARLIER = np.tri(_BLOCK, k=-1, dtype=np.bool_).T[..., None]  # of values j and i: j comes before i
 _EDGES = np.arange(BINS + 1)
 _EITHER_SIDE = np.array([0.0, -1.0, 1.0])[:, None, None]
+
+
+def lag_of(past: int) -> int:
+    """How many of the newest values are left out where so many were learnt.
+
+    A change that takes d ticks to show is hidden by those of them that are ranked against already. So what has shown
+    little waits for long: a quarter of what was learnt, which costs an eighth of the evidence, and 20 minutes of 5 s
+    ticks at most.
+
+    Examples
+    --------
+    >>> lag_of(48), lag_of(400), lag_of(10_000)
+    (24, 100, 240)
+    """
+    return min(max(past // _PART, LAG), _LONGEST_LAG)
 
 
 def allowance(past: int) -> float:
@@ -33,9 +49,9 @@ def allowance(past: int) -> float:
     Examples
     --------
     >>> allowance(12), round(allowance(1000), 3)
-    (0.5, 0.988)
+    (0.5, 0.893)
     """
-    return past / (past + 0.5 * LAG)
+    return past / (past + 0.5 * lag_of(past))
 
 
 class Past:
@@ -66,7 +82,8 @@ class Past:
         self.low = np.zeros(series)
         self.step = np.ones(series)
         self.below: Counts = np.zeros((series, BINS + 1), np.int32)  # how many lie in lower bins than this one
-        self.newest = np.full((LAG, series), BINS)  # bins of those that are not counted yet
+        self.lag = np.full(series, LAG)
+        self.newest = np.full((_LONGEST_LAG, series), BINS)  # bins of those that are not counted yet, and some before
 
     @property
     def total(self) -> Counts:
@@ -84,11 +101,13 @@ class Past:
         return np.minimum(np.maximum((x - self.low) / self.step, 0.0), BINS - 1.0).astype(np.int64)
 
     def count(self, series: int, x: Floats, *, lag: int = LAG) -> None:
-        """Count these values of one series in, at least `LAG` of them; the newest wait, unless there is no lag."""
+        """Count these values of one series in, at least ``lag`` of them; the newest wait."""
         place = (x - self.low[series]) / self.step[series]
         position = np.minimum(np.maximum(place, 0.0), BINS - 1.0).astype(np.int64)
+        self.lag[series] = lag
         self.below[series, 1:] = np.bincount(position[: len(x) - lag], minlength=BINS).cumsum()
-        self.newest[:, series] = position[-LAG:]
+        kept = position[-_LONGEST_LAG:]
+        self.newest[_LONGEST_LAG - len(kept) :, series] = kept
 
     def compare(self, x: Floats, margin: Floats, tie: Floats) -> Floats:
         """P-values of values among what was counted; they are not counted in themselves.
@@ -139,11 +158,12 @@ class Past:
         """What is counted in after each value: what came a lag before it; then the newest are kept."""
         n = len(own)
         queue = np.concatenate([self.newest, own])
+        late = np.take_along_axis(queue, _LONGEST_LAG - self.lag + np.arange(n)[:, None], axis=0)
         if seen is None:
             self.newest = queue[n:]
-            return queue[:n]
-        self.newest = np.take_along_axis(queue, seen.sum(axis=0) + np.arange(LAG)[:, None], axis=0)
-        return np.where(seen, queue[:n], BINS)
+            return late
+        self.newest = np.take_along_axis(queue, seen.sum(axis=0) + np.arange(_LONGEST_LAG)[:, None], axis=0)
+        return np.where(seen, late, BINS)
 
 
 def _share(fewest: Counts, most: Counts, tie: Floats) -> Floats:

@@ -18,6 +18,7 @@ PROMISED = 100.0
 _MAX_PERSISTENCE = 0.9  # a unit root would make every change look like noise
 _UNSEEN = 8.0  # independent values that a past must have before half of its evidence counts
 _CLEAR = 6.0  # twice the gain in likelihood below which a memory is taken for chance (one time in twenty)
+_TOGETHER = 8  # ticks over which the evidence of a share comes together, at least
 _BLOCKS = 4  # fewer means say nothing about their variance
 _ONE_IN_TWENTY = 1.645
 _STILL = 1e-18  # variance of a series that does not move but for rounding
@@ -103,6 +104,35 @@ def long_run_variance(values: Floats) -> float:
     for lag in range(1, lags + 1):
         total += 2.0 * (1.0 - lag / (lags + 1.0)) * float(centred[lag:] @ centred[:-lag])
     return max(total / n, float(centred @ centred) / n * 0.1)
+
+
+def dispersion_limit(scores: Floats) -> float:
+    """The upper end of the 90% interval of the variance of means of 8 values, times 8.
+
+    A short past shows few slow swings: what it leaves open must be allowed for. The interval is that of independent
+    means, which those of so many neighbours are nearly.
+
+    Parameters
+    ----------
+    scores
+        Shape (n,): standardised values of a healthy stretch, mean about 0.
+
+    References
+    ----------
+    Wilson & Hilferty (1931), "The distribution of chi-square", PNAS 17.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=1600)
+    >>> [round(dispersion_limit(noise[:n]), 1) for n in (48, 160, 1600)]
+    [11.3, 2.7, 1.2]
+    """
+    means = scores[len(scores) % _TOGETHER :].reshape(-1, _TOGETHER).mean(axis=1)
+    if len(means) < 2:
+        return 1.0
+    freedom = 2.0 / (9.0 * (len(means) - 1))
+    at_least = max(1.0 - freedom - _ONE_IN_TWENTY * math.sqrt(freedom), 0.1) ** 3
+    return _TOGETHER * float(means.var(ddof=1)) / at_least
 
 
 def winsorised(values: Floats) -> Floats:
