@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from driftwatch.baseline import Baseline
 from driftwatch.config import Config
 from driftwatch.engine import Engine
 from driftwatch.events.columns import Requests
@@ -163,3 +165,17 @@ def test_a_stream_without_text_has_no_detectors_of_text() -> None:
     (watch,) = engine.watches.values()
     assert watch.text.panels == ()
     assert not any(test.signal == "answer_shift" for test in watch.tests.values())
+
+
+def test_what_was_learnt_of_answers_is_taken_up_elsewhere(tmp_path: Path) -> None:
+    engine = Engine(QUICK)
+    engine.add(spoken(10, 200))
+    engine.advance()
+    engine.finish()
+    engine.learnt().save(tmp_path / "healthy.npz")
+    found = []
+    for since, told in ((None, False), (20, True)):
+        watching = Engine(QUICK, baseline=Baseline.load(tmp_path / "healthy.npz"))
+        watching.add(spoken(11, 60, since=since))
+        found = watching.advance() + watching.finish()
+        assert bool({"answer_shift", "answer_jump"} & said(found)) == told

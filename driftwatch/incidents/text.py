@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.baseline import Judged, ResponseBaseline
+from driftwatch.baseline.response import arrays_of, take_arrays
 from driftwatch.config import Config
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.panel import Panel, score_panel_of, text_panels_of
@@ -70,6 +75,15 @@ class TextWatch:
                 evidence = panel.detector.evidence(tick)
                 return any(evidence[k] >= _AS_USUAL for k, s in enumerate(panel.signals) if BY_NAME[s].workload)
         return False
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What was learnt, as plain arrays: that of the detectors apart."""
+        return arrays_of(self.response)
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Take over what was learnt elsewhere; the detectors are there then, and know nothing yet."""
+        take_arrays(self.response, arrays)
+        self.panels = text_panels_of(self.config, self.title)
 
     def _add_scores(self, judged: Judged) -> None:
         """Scores that were not met before, until there are as many as are judged."""

@@ -275,6 +275,7 @@ class StreamWatch:
     def arrays(self) -> dict[str, Floats]:
         """What was learnt, as plain arrays."""
         found = {f"baseline.{key}": value for key, value in self.baseline.arrays().items()}
+        found |= {f"text.{key}": value for key, value in self.text.arrays().items()}
         ready = {name: test for name, test in self.tests.items() if test.ready}
         return found | {f"detector.{name}": test.detector.learnt[test.column] for name, test in ready.items()}
 
@@ -296,6 +297,10 @@ class StreamWatch:
     def _restore(self, arrays: Mapping[str, Floats]) -> None:
         parts = {k.removeprefix("baseline."): v for k, v in arrays.items() if k.startswith("baseline.")}
         self.baseline.restore(parts)
+        said = {k.removeprefix("text."): v for k, v in arrays.items() if k.startswith("text.")}
+        if said:
+            self.text.restore(said)
+            self._know_tests()
         for name, test in self.tests.items():
             if f"detector.{name}" in arrays:
                 test.detector.restore(test.column, arrays[f"detector.{name}"])

@@ -54,7 +54,7 @@ class Answered:
     def take(self, rows: NDArray[Any] | slice) -> Answered:
         """Keep these rows."""
         return Answered(
-            **{name: getattr(self, name)[rows] for name in _KEYS},
+            **{name: getattr(self, name)[rows] for name in KEYS},
             said=None if self.said is None else self.said.take(rows),
             scores={name: column[rows] for name, column in self.scores.items()},
         )
@@ -73,7 +73,8 @@ class Answered:
         return np.where(column == _UNSCORED, np.nan, column / _SCORE)
 
 
-_KEYS = ("tick", "stream", "segment", "moment", "id_hash", "prompt_tokens", "output_tokens")
+KEYS = ("tick", "stream", "segment", "moment", "id_hash", "prompt_tokens", "output_tokens")
+"""The columns that every answer has, in order."""
 _NO = np.empty(0, np.int64)
 _NOTHING = Answered(_NO, _NO, _NO, _NO, np.empty(0, np.uint64), _NO, _NO)
 
@@ -121,7 +122,7 @@ def join_answered(parts: Sequence[Answered]) -> Answered:
     names = dict.fromkeys(name for part in parts for name in part.scores)
     return in_canonical_order(
         Answered(
-            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _KEYS},
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in KEYS},
             said=join_answers([(part.said, len(part)) for part in parts]),
             scores={
                 name: np.concatenate([p.scores.get(name, np.full(len(p), _UNSCORED)) for p in parts]) for name in names
