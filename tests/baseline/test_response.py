@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from driftwatch.baseline.response.direction import Direction
 from driftwatch.baseline.response.kinds import KINDS, centres_of, kind_of
 from driftwatch.baseline.response.model import ResponseModel
+from driftwatch.baseline.response.saved import arrays_of, take_arrays
 from driftwatch.baseline.response.stream import ResponseBaseline, sampled
 from driftwatch.baseline.response.tracks import mean_of, segments_of, share_of
 from driftwatch.config import Text
@@ -168,3 +169,22 @@ def test_nothing_of_an_incident_is_learnt():
     baseline.learn(400, (190, 500), refit=True)
     assert len(baseline.known) == known
     assert not (baseline.known.tick >= 190).any()
+
+
+def test_all_that_was_learnt_goes_through_a_file_and_goes_on(tmp_path):
+    one = ResponseBaseline(Text(dimensions=64))
+    said = answers(12, ticks=150)
+    for first in range(0, 120, 24):
+        one.take(answered(said.take(slice(first * 4, (first + 24) * 4)), 4, first))
+        one.start()
+        one.learn(first, None, refit=True)
+    np.savez(tmp_path / "learnt.npz", **arrays_of(one))
+    other = ResponseBaseline(Text(dimensions=64))
+    with np.load(tmp_path / "learnt.npz", allow_pickle=False) as arrays:
+        take_arrays(other, dict(arrays))
+    more = answered(said.take(slice(480, 560)), 4, 120)
+    expected, found = one.take(more), other.take(more)
+    assert expected.tracks.keys() == found.tracks.keys()
+    for name, track in expected.tracks.items():
+        np.testing.assert_array_equal(found.tracks[name].value, track.value, err_msg=name)
+    assert arrays_of(ResponseBaseline(Text())) == {}
