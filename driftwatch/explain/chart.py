@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from driftwatch._optional import load
 from driftwatch.explain.drawing import INK, MUTED, svg
-from driftwatch.explain.facts import cause_title, lead, named, title
+from driftwatch.explain.facts import cause_title, named, title
+from driftwatch.explain.findings import lead
 from driftwatch.explain.numbers import clean, number, span, utc
 from driftwatch.explain.story import Table
 from driftwatch.incidents.models import Cause, Incident, Line

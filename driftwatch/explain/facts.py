@@ -14,8 +14,8 @@ from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS
 from driftwatch.events.signals import BY_NAME as SIGNALS
 from driftwatch.explain import answers, losses
+from driftwatch.explain.findings import is_tail, lead, prominence
 from driftwatch.explain.numbers import (
-    DIFFERENCES,
     between,
     change,
     clean,
@@ -89,31 +89,6 @@ def sentences(said: Iterable[str]) -> tuple[str, ...]:
     return tuple(s[:1].upper() + s[1:] for s in said)
 
 
-def lead(incident: Incident) -> Finding | None:
-    """The finding that moved most, among those that the kind is about; the first of equals."""
-    if incident.findings and _said(incident.findings[0]):
-        return incident.findings[0]
-    users = incident.kind == "workload"
-    about = [f for f in incident.findings if f.signal in SIGNALS and SIGNALS[f.signal].workload == users]
-    return max(about or incident.findings, key=lambda f: _prominence(f, incident), default=None)
-
-
-def _prominence(finding: Finding, incident: Incident) -> tuple[bool, float]:
-    """The slowest requests speak for an incident only where its record leads with them."""
-    first = incident.findings[0]
-    return not _is_tail(finding) or _is_tail(first), math.inf if finding is first and _said(first) else _size(finding)
-
-
-def _said(finding: Finding) -> bool:
-    """Whether it is read off what requests say: that cannot be compared in size with what was measured."""
-    return finding.signal in SIGNALS and SIGNALS[finding.signal].text
-
-
-def _is_tail(finding: Finding) -> bool:
-    """Whether it counts the slowest requests."""
-    return finding.signal in SIGNALS and bool(SIGNALS[finding.signal].tail_of)
-
-
 def title(name: str) -> str:
     """The name of a signal or series as a person would say it."""
     known = SIGNALS.get(name) or SERIES.get(name) or _RATIOS.get(name)
@@ -144,14 +119,6 @@ def labels(where: dict[str, str]) -> str:
     return clean(", ".join(f"{clean(k, 30)}={clean(v, 40)}" for k, v in list(where.items())[:4]), 90)
 
 
-def _size(finding: Finding) -> float:
-    if finding.unit in DIFFERENCES:
-        return abs(finding.change)
-    floor = 0.01 if finding.unit == "share" else 1e-9
-    values = abs(finding.after) + floor, abs(finding.before) + floor
-    return abs(math.log(values[0] / values[1])) if all(map(math.isfinite, values)) else 0.0
-
-
 def _moved(finding: Finding) -> str:
     by = "from nothing" if finding.before == 0 and finding.unit != "share" else change(finding.change, finding.unit)
     return f"{pair(finding.before, finding.after, finding.unit)} ({by})"
@@ -161,11 +128,11 @@ def _what(incident: Incident) -> Iterator[str]:
     if incident.losses:
         yield from losses.what(incident)
         return
-    findings = sorted(incident.findings, key=lambda f: _prominence(f, incident), reverse=True)
+    findings = sorted(incident.findings, key=lambda f: prominence(f, incident), reverse=True)
     for finding in findings[:_MOST]:
         where = "" if finding.stream == incident.stream else f" of {clean(finding.stream, 40)}"
         likely = interval(*finding.interval, finding.unit)
-        beyond = ", further behind the rest than the healthy 95% point" if _is_tail(finding) else ""
+        beyond = ", further behind the rest than the healthy 95% point" if is_tail(finding) else ""
         yield f"{title(finding.signal)}{where} {_moved(finding)}{beyond}; 95% interval {likely}"
     if len(findings) > _MOST:
         yield f"and {len(findings) - _MOST} more signals"
