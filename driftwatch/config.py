@@ -142,7 +142,7 @@ class Text(Section):
         200, ge=100, le=2048, description="Answers before it is judged how they follow from their prompts."
     )
     per_tick: int = Field(16, ge=1, le=64, description="Answers of a tick whose vectors are judged: a fair sample.")
-    reference: int = Field(768, ge=400, le=4096, description="Answers of a stream that the usual is learnt from.")
+    reference: int = Field(640, ge=400, le=4096, description="Answers of a stream that the usual is learnt from.")
     keep_text: bool = Field(
         False, description="Keep the texts of a few answers of each stream as examples; nothing of a text is kept else."
     )

@@ -109,7 +109,7 @@ def _intro(found: Mapping[str, Any]) -> Iterable[str]:
     yield ""
     yield "## The promise, and equal run lengths"
     yield ""
-    yield f"All are compared at a measured run length of {ARL:,.0f} answers or more: alibi-detect's thresholds"
+    yield f"All are compared at a measured run length of about {ARL:,.0f} answers: alibi-detect's thresholds"
     yield "are scaled to it (set up for 200, 1,000 bootstraps), and driftwatch's budget is set to one false"
     yield f"alarm in {found['level']:g} answers, all of its tests together, for it keeps what it promises with"
     yield "room to spare. Streams end after 405 answers: few alarms are counted, and the measured run lengths"
@@ -204,6 +204,6 @@ def _speed(found: Mapping[str, Any]) -> Iterable[str]:
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterable[str]:
-    yield f"| {' | '.join(header)} | |{'---|' * len(header)}"
-    yield from (f"| {' | '.join(map(str, row))} |" for row in rows)
+    cells = [header, ["---"] * len(header), *rows]
+    yield from (f"| {' | '.join(map(str, row))} |" for row in cells)
     yield ""

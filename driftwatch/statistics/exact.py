@@ -8,12 +8,15 @@ for other numbers of rows.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.statistics.buckets import Floats
 
+Shorts = NDArray[np.int16]
+
 ONE = 2.0**10
 """Fixed point of standardised values: one unit."""
-_STEPS = 2.0**15  # of the largest entry of a matrix
+_STEPS = 2.0**15 - 1.0  # of the largest entry of a matrix
 _SMALL = 2**18  # multiplications at a time: a larger product wakes a pool of threads
 _MANY = 4096  # rows from which that is worth it: logs, not a server's own thread
 
@@ -23,19 +26,19 @@ def whole(values: Floats) -> Floats:
     return np.rint(values * ONE)
 
 
-def whole_matrix(matrix: Floats) -> tuple[Floats, float]:
+def whole_matrix(matrix: Floats) -> tuple[Shorts, float]:
     """A matrix as whole numbers of 16 bits, and what one step is worth.
 
     Examples
     --------
     >>> whole_matrix(np.array([[0.5, -2.0]]))[0].tolist()
-    [[8192.0, -32768.0]]
+    [[8192, -32767]]
     """
     step = float(np.abs(matrix).max(initial=0.0)) / _STEPS or 1.0
-    return np.rint(matrix / step), step
+    return np.rint(matrix / step).astype(np.int16), step
 
 
-def product(rows: Floats, matrix: Floats) -> Floats:
+def product(rows: Floats, matrix: Floats | Shorts) -> Floats:
     """Whole numbers times whole numbers, shape (n, m): exact.
 
     Parameters
@@ -50,9 +53,9 @@ def product(rows: Floats, matrix: Floats) -> Floats:
     >>> product(np.array([[3.0, 4.0]]), np.array([[1.0], [2.0]])).tolist()
     [[11.0]]
     """
-    n, m = len(rows), matrix.shape[1]
-    found = np.empty((n, m))
+    n, factors = len(rows), matrix.astype(np.float64, copy=False)
+    found = np.empty((n, matrix.shape[1]))
     step = n if n >= _MANY else max(1, _SMALL // max(matrix.size, 1))
     for start in range(0, n, max(step, 1)):
-        np.matmul(rows[start : start + step], matrix, out=found[start : start + step])
+        np.matmul(rows[start : start + step], factors, out=found[start : start + step])
     return found

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from driftwatch.embedding.phrases import unpacked
 from driftwatch.embedding.text import MARKS
 from driftwatch.statistics.buckets import Floats
-from driftwatch.statistics.exact import product, whole, whole_matrix
+from driftwatch.statistics.exact import Shorts, product, whole, whole_matrix
 
 _LOGS = ("characters", "words", "lines", *MARKS)
 _SIZES = ("characters", "words", "lines")
@@ -73,7 +73,7 @@ class Columns:
         Shape (c,): of the columns: directions, features, phrases.
     """
 
-    directions: Floats
+    directions: Shorts
     phrases: NDArray[np.intp]
     centre: Floats
     scale: Floats
@@ -92,16 +92,16 @@ class Columns:
         return whole(np.clip(np.where(np.isnan(columns), 0.0, columns), -BOUND, BOUND))
 
 
-def _main(vector: Floats) -> Floats:
+def _main(vector: Floats) -> Shorts:
     """Main directions of vectors, shape (d, p), as whole numbers."""
     if not vector.any():
-        return np.zeros((vector.shape[1], 0))
+        return np.zeros((vector.shape[1], 0), np.int16)
     _, size, turned = np.linalg.svd(vector - vector.mean(axis=0), full_matrices=False)
     real = int(np.count_nonzero(size > 1e-6 * size[0]))
     return whole_matrix(turned[: min(_DIRECTIONS, len(vector) // _EACH, real)].T)[0]
 
 
-def _side_by_side(texts: Text, directions: Floats, phrases: NDArray[np.intp]) -> Floats:
+def _side_by_side(texts: Text, directions: Shorts, phrases: NDArray[np.intp]) -> Floats:
     vector = product(texts.vector.astype(np.float64), directions)
     return np.hstack([vector, texts.shape, unpacked(texts.terms)[:, phrases]])
 

@@ -14,7 +14,7 @@ from driftwatch.baseline.response.reduction import Reduction
 from driftwatch.embedding.reading import LENGTH_ONE, measured
 from driftwatch.events.texts import Answers
 from driftwatch.statistics.buckets import Floats
-from driftwatch.statistics.exact import product, whole, whole_matrix
+from driftwatch.statistics.exact import Shorts, product, whole, whole_matrix
 
 _GIVEN = 64  # reduced numbers of a prompt that an answer is predicted from
 _DOUBT = 100.0  # the penalty that predictive variances are computed with: the typical best one
@@ -71,7 +71,7 @@ class ResponseModel:
     said: Columns
     given: Reduction
     left: Reduction
-    weights: Floats
+    weights: Shorts
     step: float
     scale: Floats
     doubt: Floats

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from driftwatch.statistics.buckets import Floats
-from driftwatch.statistics.exact import ONE, product, whole_matrix
+from driftwatch.statistics.exact import ONE, Shorts, product, whole_matrix
 
 MOST = 128
 """Dimensions that are kept at most."""
@@ -33,7 +33,7 @@ class Reduction:
        Multivariate Analysis 88, 2004 (why small eigenvalues are not to be believed).
     """
 
-    turn: Floats
+    turn: Shorts
     step: float
     variance: Floats
 

@@ -25,7 +25,8 @@ from driftwatch.ticks.answered import Answered, join_answered, no_answers
 _LEARNT_FROM = 2 / 3  # of the answers; the others, which it never saw, show what is usual beside it
 _SHOWN = 64  # ticks at least that show it: the detectors learn from 44 of them, and a direction needs 20 answers
 _SPAN = 96  # ticks at least that the answers span that are kept to learn from, however busy a stream is
-_RECENT = 192  # of the newest answers are described: an epoch has no more, so that twice as many hold those before it
+_RECENT = 128  # of the newest answers are described
+_AHEAD = 24  # ticks that may be read ahead of what is told: their answers are kept beside those
 _EARLY = 2000  # pieces of what was said before anything is judged
 _BOUND = 4.0
 KIND_SHARES = tuple(f"kind_{k + 1}" for k in range(KINDS))
@@ -65,17 +66,22 @@ class ResponseBaseline:
         """Whether anything is judged: answers given their prompts, or, where there is no text, scores alone."""
         return self.model is not None or self.plain
 
+    @property
+    def _each(self) -> int:
+        """Answers of a tick that are kept, at most."""
+        return max(self.settings.reference // _SPAN, 1)
+
     def take(self, answered: Answered) -> Judged:
         """Take the answers of ticks, one at least; returns nothing until enough was seen to judge by (`start`)."""
         rows = sampled(answered, self.settings.per_tick)
         some = answered.take(rows)
         plain = self._plain(answered, rows)
         if some.said is not None:
-            few = some.take(sampled(some, max(self.settings.reference // _SPAN, 1)))
+            few = some.take(sampled(some, self._each))
             few = replace(few, said=replace(few.said, sketch=few.said.sketch[:, :0])) if few.said is not None else few
             most = self.settings.reference // (2 if self.ready else 1)
             self.waiting = _newest([*self.waiting, few], most)
-            self.recent = join_answered([self.recent, few]).take(slice(-2 * _RECENT, None))
+            self.recent = join_answered([self.recent, few]).take(slice(-(_RECENT + _AHEAD * self._each), None))
         if not self.ready:
             self.early = [*self.early, plain][-_EARLY:]
             return NOTHING
