@@ -122,10 +122,11 @@ class NearDuplicates:
         judged = np.flatnonzero((prompts != 0) & _filled(sketches))
         place, now = np.arange(known + len(prompts)), known + judged[:, None]
         apart = (self.prompts != prompts[judged, None]) & (self.prompts != 0)
-        near = _similar(sketches[judged], self.sketches) & apart & (place < now) & (place >= now - self.window)
-        self.sketches, self.prompts = self.sketches[-self.window :], self.prompts[-self.window :]
         found = np.full(len(prompts), np.nan)
-        found[judged] = near.any(axis=1)
+        if len(judged):
+            near = _similar(sketches[judged], self.sketches) & apart & (place < now) & (place >= now - self.window)
+            found[judged] = near.any(axis=1)
+        self.sketches, self.prompts = self.sketches[-self.window :], self.prompts[-self.window :]
         return found
 
 
