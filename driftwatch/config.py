@@ -159,6 +159,7 @@ class Monitoring(Section):
     queue: int = Field(
         65_536, ge=1, description="Calls that wait for the background thread; more are shed, and counted."
     )
+    text_mb: int = Field(64, ge=0, description="Of texts and vectors, what waits at most; beyond it calls go without.")
     pause_s: float = Field(0.25, gt=0, description="The background thread looks for work this often, in seconds.")
     cpu_share: float = Field(
         0.05,
