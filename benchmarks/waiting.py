@@ -127,8 +127,8 @@ def page(found: dict[str, Any]) -> str:
             f"|---|{'---:|' * len(QUANTILES)}",
             *lines,
             f"\nWith seven destinations down, {INCIDENTS * 3:,} transitions wait for each, and about "
-            f"{rows['all down']['failed']:.0f} attempts failed in a round. The longest call depends on the other programs "
-            "on the machine.\n",
+            f"{rows['all down']['failed']:.0f} attempts failed in a round. The longest call depends on what else runs "
+            "there.\n",
         ]
     )
 
