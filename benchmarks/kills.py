@@ -55,6 +55,7 @@ def measured(kills: int, seed: int = 0) -> dict[str, Any]:
             "missing": len(expected.keys() - found.keys()),
             "unexpected": len(found.keys() - expected.keys()),
             "different": sum(found[key] != expected[key] for key in expected.keys() & found.keys()),
+            "left_behind": len(list(killed.rglob("*.partial"))),
             "lines_written_twice": sum(n - 1 for n in _written(killed).values()),
         }
 
