@@ -20,7 +20,7 @@ def test_histograms_told_live_find_what_a_scan_of_them_finds(bundled):
     opened = None
     with dw.Monitor({"monitor": {"traffic": "histograms"}}, clock=lambda: now[0]) as monitor:
         for low, high in pairwise(np.append(np.arange(first, last, 9.0), last + 1.0)):
-            now[0] = high
+            now[0] = min(high, last)
             for batch in metrics:
                 monitor.feed(between(batch, low, high))
             monitor.flush()
