@@ -10,22 +10,30 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gzip
 import json
 import random
+import shutil
 import statistics
 import tempfile
+import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx2
 from living.load import Load, text_of
+from living.page import figure, page
 from living.recorder import recorded, write_requests
 from living.server import serving
+from machine import machine
 
 RESULTS = Path(__file__).parent / "results"
-PORT, BLOCKS = 8011, 48
+PORT, BLOCKS, LASTING_S = 8011, 48, 85
 
 WATCH = """
 [[targets]]
@@ -34,7 +42,7 @@ every_s = 5
 [config.ticks]
 lateness_s = 3
 [config.incidents]
-lasting_s = 70
+lasting_s = {lasting_s}
 [host]
 [serve]
 [engine]
@@ -48,14 +56,15 @@ path = "{folder}/incidents.jsonl"
 def watched(folder: Path, port: int) -> Path:
     """The settings of a run."""
     path = folder / "watch.toml"
-    path.write_text(f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder))
+    path.write_text(f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder, lasting_s=LASTING_S))
     return path
 
 
 def transitions(folder: Path) -> list[dict[str, Any]]:
     """What was told, in order."""
     path = folder / "incidents.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    told = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [{name: value for name, value in one.items() if name not in ("chart", "health")} for one in told]
 
 
 def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs: int, out: Path) -> dict[str, Any]:
@@ -63,7 +72,7 @@ def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs:
     config = watched(out, PORT)
     with serving(testbed, out / "server.log", port=PORT, blocks=BLOCKS, core=core, config=config) as server:
         load = Load(server.url, hogs=hogs, hog_words=900)
-        with recorded(f"{server.url}/metrics", out / "metrics.om.gz"):
+        with recorded(f"{server.url}/metrics", out / "metrics.om.gz"), told_of(out / "incidents.jsonl") as told:
             began = time.time()
             asyncio.run(load.run(healthy_s + pressed_s, hogs_from=healthy_s))
             ended = time.time()
@@ -72,10 +81,40 @@ def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs:
     chats = [row for row in load.rows if row["tenant"] == "chat" and row["ttft"] is not None]
     before = statistics.median(row["ttft"] for row in chats if row["completed_at"] < changed)
     after = statistics.median(row["ttft"] for row in chats if row["started_at"] > changed + 20)
+    found = transitions(out)
     return {
-        "began": began, "changed": changed, "ended": ended, "requests": len(load.rows),
-        "ttft_before_s": before, "ttft_after_s": after, "transitions": transitions(out),
+        "began": began, "changed": changed, "ended": ended, "hogs": hogs, "lasting_s": LASTING_S,
+        "requests": len(load.rows),
+        "failed": sum(row["status"] != 200 for row in load.rows), "ttft_before_s": before, "ttft_after_s": after,
+        "told_after_s": told[0] - changed if told else None,
+        "opened_after_s": _seconds(found[0]["opened_at"]) - changed if found else None,
+        "onset_error_s": _seconds(found[0]["onset"]) - changed if found else None,
+        "transitions": found,
     }  # fmt: skip
+
+
+@contextmanager
+def told_of(file: Path) -> Iterator[list[float]]:
+    """When each transition was on disk where it is told, in seconds since the epoch."""
+    seen: list[float] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(0.2):
+            lines = file.read_bytes().count(b"\n") if file.exists() else 0
+            seen.extend([time.time()] * (lines - len(seen)))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _seconds(written: str) -> float:
+    return datetime.fromisoformat(written).timestamp()
 
 
 def healthy(testbed: Path, core: int, seconds: float, out: Path) -> dict[str, Any]:
@@ -85,10 +124,10 @@ def healthy(testbed: Path, core: int, seconds: float, out: Path) -> dict[str, An
         load = Load(server.url, rate=2.0)
         with recorded(f"{server.url}/metrics", out / "metrics.om.gz"):
             asyncio.run(load.run(seconds))
-        page = urllib.request.urlopen("http://127.0.0.1:9469/metrics").read().decode()
+        shown = urllib.request.urlopen("http://127.0.0.1:9469/metrics").read().decode()
     write_requests(load.rows, out / "requests.jsonl.gz")
-    (out / "page.prom").write_text(page)
-    return {"seconds": seconds, "requests": len(load.rows), "transitions": transitions(out)}
+    state = next((line for line in shown.splitlines() if 'state="watching"' in line), "")
+    return {"seconds": seconds, "requests": len(load.rows), "transitions": transitions(out), "state": state}
 
 
 def speed(testbed: Path, core: int, rounds: int, seconds: float, out: Path) -> dict[str, Any]:
@@ -139,6 +178,22 @@ async def saturated(url: str, seconds: float, seed: int, clients: int = 8) -> tu
     return sum(int(row["output_tokens"]) for row in load.rows), time.monotonic() - began
 
 
+def keep(what: str, found: dict[str, Any], out: Path) -> None:
+    """Put a part beside the others that were measured, with its figure and its recording."""
+    file = RESULTS / "live_vllm.json"
+    known = json.loads(file.read_text()) if file.exists() else {}
+    known |= {"machine": machine(["numpy", "pydantic", "httpx2"]), what: found}
+    file.write_text(json.dumps(known, indent=1) + "\n")
+    (RESULTS / "live_vllm.md").write_text(page(known))
+    if what == "pressure":
+        rows = [json.loads(line) for line in gzip.decompress((out / "requests.jsonl.gz").read_bytes()).splitlines()]
+        (RESULTS / "live_vllm-pressure.svg").write_text(figure(found, rows))
+        recording = RESULTS / "live_vllm-pressure"
+        recording.mkdir(exist_ok=True)
+        for name in ("requests.jsonl.gz", "metrics.om.gz"):
+            shutil.copy(out / name, recording / name)
+
+
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -159,8 +214,8 @@ def main() -> None:
             "healthy": lambda: healthy(asked.testbed, asked.core, asked.healthy, out),
             "speed": lambda: speed(asked.testbed, asked.core, asked.rounds, 20.0, out),
         }[asked.what]()
-        (out / f"{asked.what}.json").write_text(json.dumps(found, indent=1) + "\n")
         print(json.dumps({name: value for name, value in found.items() if name != "transitions"}, indent=1))
+        keep(asked.what, found, out)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from driftwatch.attribution.candidates import Candidate, Event, families, held
 from driftwatch.attribution.dose import clipped
-from driftwatch.attribution.measure import Effect, effect_of, measured
+from driftwatch.attribution.effect import Effect, effect_of
+from driftwatch.attribution.measure import measured
 from driftwatch.attribution.screening import LATE_S, screen, turning_point
 from driftwatch.attribution.shares import Share
 from driftwatch.attribution.verdict import PINNED, event_cause, ruled_out, verdict

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.attribution.candidates import Event, Family, label
-from driftwatch.attribution.dose import Dose, dose_response, lag_grid, readings, trailing, usable_ticks
-from driftwatch.attribution.physics import foreign, with_steps
-from driftwatch.attribution.screening import LATE_S, Screened
-from driftwatch.attribution.shares import Share, Window, best_lag, family_term, parts, shares, step_term, window_of
+from driftwatch.attribution.dose import Dose, dose_response, readings, trailing, usable_ticks
+from driftwatch.attribution.effect import Effect
+from driftwatch.attribution.physics import unlikely, with_steps
+from driftwatch.attribution.screening import Screened
+from driftwatch.attribution.shares import Share, best_lag, family_term, parts, shares, step_term
 from driftwatch.attribution.verdict import Case, decided
-from driftwatch.config import Attribution
 
 Floats = NDArray[np.float64]
 
@@ -22,56 +22,9 @@ DRIVES = 0.2
 """Traffic that explains less of a mechanism's rise than this does not drive it."""
 LEVELS = (0.8, 0.2)
 """How the level is spent on mechanisms and on traffic, where both are asked about."""
+UPSTREAM = {"prefix_hit_rate": ("kv_cache_usage", "evicted_tokens")}
+"""What moves a mechanism from outside: a full KV cache lets go of prefixes."""
 _CONTROLS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What is to be explained, and how it is looked at.
-
-    Parameters
-    ----------
-    excess
-        Shape (T,): turned so that up is worse; NaN where there were no requests.
-    onset
-        The first tick of the incident.
-    window
-        The ticks of the fit.
-    lags
-        Lags that are tried, in ticks.
-    tick_s
-        Width of a tick, in seconds.
-    settings
-        Level, permutations, lags.
-    signal
-        Its name, the end of every chain.
-    interval
-        First and last tick at which the incident may have begun.
-    """
-
-    excess: Floats
-    onset: int
-    window: Window
-    lags: tuple[int, ...]
-    tick_s: float
-    settings: Attribution
-    signal: str
-    interval: tuple[int, int]
-
-
-def effect_of(
-    excess: Floats,
-    onset: int,
-    tick_s: float,
-    settings: Attribution,
-    signal: str,
-    interval: tuple[int, int] | None = None,
-) -> Effect:
-    """Look at an excess that is turned so that up is worse."""
-    window = window_of(excess, onset, round(LATE_S / tick_s))
-    window = replace(window, excess=window.excess - float(np.median(window.excess[~window.during])))
-    lags, interval = lag_grid(settings.max_lag_s, tick_s), interval or (onset, onset)
-    return Effect(excess, onset, window, lags, tick_s, settings, signal, interval)
 
 
 def measured(
@@ -96,7 +49,8 @@ def measured(
     ]
     cases = [_beside(case, near, event_shares) for case in _apart(effect, cases, rng)]
     if not near:  # beside an event nobody can tell whose step it is
-        cases = with_steps(cases, screened, effect.excess, effect.onset, effect.interval, effect.signal, effect.tick_s)
+        cases = with_steps(cases, screened, effect)
+    cases = [_downstream(case, cases, effect.settings.significance) for case in cases]
     return _chained(effect, cases), event_shares
 
 
@@ -146,7 +100,7 @@ def _case(effect: Effect, screened: Screened, share: Share, dose: Dose | None) -
         pinned=pinned,
         lag_s=lag * effect.tick_s,
         chain=(*(moved or [family.label]), *([effect.signal] if effect.signal else [])),
-        foreign=foreign([c.name for c in family.candidates], effect.signal),
+        unlikely="" if family.exogenous else unlikely(screened, effect),
     )
 
 
@@ -171,6 +125,13 @@ def _apart(effect: Effect, cases: Sequence[Case], rng: np.random.Generator) -> l
         if dose is None or dose.single > effect.settings.significance:
             together[id(case)] = others[0].family.label
     return [replace(case, together=together[id(case)]) if id(case) in together else case for case in cases]
+
+
+def _downstream(case: Case, cases: Sequence[Case], level: float) -> Case:
+    """What another mechanism may have moved is not told apart from it while that one stands."""
+    above = UPSTREAM.get(case.family.head.name, ())
+    standing = [c for c in cases if c.family.head.name in above and decided(c, level)[0] != "ruled_out"]
+    return replace(case, together=standing[0].family.label) if standing else case
 
 
 def _likeness(effect: Effect, one: Family, other: Family) -> float:

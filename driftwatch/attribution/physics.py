@@ -7,13 +7,15 @@ act on this signal, by about so much, moved at that moment as it never did befor
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.screening import BLOCK_S, LATE_S, Screened, turning_point
+from driftwatch.attribution.candidates import Candidate
+from driftwatch.attribution.effect import Effect
+from driftwatch.attribution.screening import BLOCK_S, LATE_S, Moved, Screened, turning_point
 from driftwatch.attribution.verdict import LEAST_SHARE, Case
 
 Floats = NDArray[np.float64]
@@ -25,6 +27,9 @@ LEAST_BLOCKS = 8
 _DECODING = ("itl", "latency", "itl_tail", "latency_tail", "itl_bursts", "latency_bursts")
 _WAITING = ("ttft", "ttft_tail", "ttft_bursts")
 _REACHED = 0.99
+_TOO_LITTLE = "it moved by too little to do that"
+FELT_S = 60.0
+"""It may be felt this much later than it ran out."""
 MOSTLY = 0.5
 """What runs out rises long before it does harm, so that its course fits badly: it must be able to explain half."""
 
@@ -40,6 +45,8 @@ class Law:
     least, most
         What it passes on of its own move: the ratio of the logarithms of the two, or of the differences for shares.
         A signal that is itself a share of slow requests has no such ratio, and a thing that runs out has none either.
+    floor
+        A move by less than this is a matter of how it is measured: the logarithm, or the difference.
     runs_out
         It does nothing until it is used up.
     """
@@ -47,6 +54,7 @@ class Law:
     on: tuple[str, ...]
     least: float = 0.25
     most: float = 1.5
+    floor: float = 0.0
     runs_out: bool = False
 
 
@@ -60,21 +68,13 @@ LAWS: dict[str, Law] = {
     # what the cache does not find is computed: by definition for the share, in time for the first token
     "prefix_hit_rate": Law(("prefill_share", *_WAITING), least=0.4, most=2.5),
     # prompt tokens computed beyond those asked for hold up everything else
-    "prompt_tokens": Law((*_WAITING, *_DECODING), least=0.1, most=4.0),
+    "prompt_tokens": Law((*_WAITING, *_DECODING), least=0.1, most=4.0, floor=0.2),
     "host_memory": Law((*_DECODING, *_WAITING), runs_out=True),
 }
 """Nothing is claimed of a step for a series without an entry."""
 
 
-def with_steps(
-    cases: Sequence[Case],
-    screened: Sequence[Screened],
-    excess: Floats,
-    onset: int,
-    interval: tuple[int, int],
-    signal: str,
-    tick_s: float,
-) -> list[Case]:
+def with_steps(cases: Sequence[Case], screened: Sequence[Screened], effect: Effect) -> list[Case]:
     """Note for each case whether its step, by itself, is that of a known mechanism.
 
     Parameters
@@ -83,85 +83,110 @@ def with_steps(
         What was measured.
     screened
         All families, with how they moved.
-    excess
-        Shape (T,): turned so that up is worse.
-    onset, interval
-        The first tick of the incident, and the ticks between which it lies.
-    signal
-        The affected signal.
-    tick_s
-        Width of a tick.
+    effect
+        What is to be explained.
     """
-    slack = round(LATE_S / tick_s)
-    window = interval[0] - slack, interval[1] + slack
-    others = [s for s in screened if not s.out and _steps(s, onset, window, tick_s)]
-    return [replace(c, step=_law_of(c, others, excess, onset, window, signal, tick_s)) for c in cases]
+    stepped = [s for s in screened if not s.out and not s.family.exogenous and _stepped(s, effect)]
+    return [
+        case if any(other.family is not case.family for other in stepped) else replace(case, step=_step(case, effect))
+        for case in cases
+    ]
 
 
-def foreign(names: Sequence[str], signal: str) -> bool:
-    """Whether none of these acts on a signal, as far as is known.
+def unlikely(screened: Screened, effect: Effect) -> str:
+    """Why a mechanism can hardly have done this to a signal, as far as is known; empty where it can."""
+    known = list(_known(screened))
+    if len(known) < len(screened.members):
+        return ""
+    acting = [each for each in known if effect.signal in each[0].on]
+    if not acting:
+        return "it moves with the signal, but nothing is known of how it could act on it"
+    return "" if any(_enough(law, candidate, moved, effect) for law, candidate, moved in acting) else _TOO_LITTLE
 
-    Examples
-    --------
-    >>> foreign(["prefix_hit_rate"], "itl"), foreign(["kv_cache_usage"], "itl")
-    (True, False)
-    """
-    return all(name in LAWS and signal not in LAWS[name].on for name in names)
+
+def _known(screened: Screened) -> Iterator[tuple[Law, Candidate, Moved]]:
+    for candidate, moved in zip(screened.family.candidates, screened.members, strict=True):
+        if candidate.name in LAWS:
+            yield LAWS[candidate.name], candidate, moved
 
 
-def _law_of(
-    case: Case,
-    others: Sequence[Screened],
-    excess: Floats,
-    onset: int,
-    window: tuple[int, int],
-    signal: str,
-    tick_s: float,
-) -> str:
+def _enough(law: Law, candidate: Candidate, moved: Moved, effect: Effect) -> bool:
+    """Whether it moved by enough to do what was done."""
+    own = _own(candidate, moved, effect.signal)
+    if law.runs_out or own is None:
+        return True
+    passed = _passed(own, effect)
+    return own >= law.floor and (passed is None or 0.0 < passed <= law.most)
+
+
+def _step(case: Case, effect: Effect) -> str:
     """Why its step is a cause, in words; empty if it is not."""
-    found = [_told(case, k, excess, onset, window, signal, tick_s) for k in range(len(case.family.candidates))]
-    return next((told for told in found if told and _alone(case, others)), "")
-
-
-def _alone(case: Case, others: Sequence[Screened]) -> bool:
-    """Whether no other mechanism stepped then too."""
-    return all(s.family is case.family or s.family.exogenous for s in others)
-
-
-def _told(case: Case, k: int, excess: Floats, onset: int, window: tuple[int, int], signal: str, tick_s: float) -> str:
-    candidate, values, moved = case.family.candidates[k], case.family.values[k], case.screened.members[k]
-    law = LAWS.get(candidate.name)
-    if law is None or signal not in law.on or not moved.up or moved.placebo > 0.0:
+    known = list(_known(case.screened))
+    if len(known) < len(case.family.candidates):
         return ""
-    if case.share.known < LEAST_SHARE and not (law.runs_out and case.share.high >= MOSTLY):
-        return ""
-    blocks = min(onset, len(values) - onset) * tick_s / BLOCK_S
-    if blocks < LEAST_BLOCKS:
+    told = (
+        _told(case, law, candidate, moved, values, effect)
+        for (law, candidate, moved), values in zip(known, case.family.values, strict=True)
+    )
+    return next(filter(None, told), "")
+
+
+def _told(case: Case, law: Law, candidate: Candidate, moved: Moved, values: Floats, effect: Effect) -> str:
+    shown = case.share.known >= LEAST_SHARE or (law.runs_out and case.share.high >= MOSTLY)
+    long = min(effect.onset, len(values) - effect.onset) * effect.tick_s >= LEAST_BLOCKS * BLOCK_S
+    if effect.signal not in law.on or not (moved.up and moved.placebo == 0.0 and shown and long):
         return ""
     if law.runs_out:
-        at = _reached(values)
-        return f"it ran out {_when(at - onset, tick_s)}" if window[0] <= at <= window[1] else ""
-    if moved.shift < CLEAR or not window[0] <= turning_point(values) <= window[1]:
+        at, (first, last) = _reached(values), _window(effect)
+        before = round(FELT_S / effect.tick_s)
+        return f"it ran out {_when(at - effect.onset, effect.tick_s)}" if first - before <= at <= last else ""
+    if not _at_onset(moved, values, effect) or not _enough(law, candidate, moved, effect):
         return ""
-    return _dose(law, candidate.unit, moved.before, moved.after, excess, onset, signal)
+    own = _own(candidate, moved, effect.signal)
+    passed = None if own is None else _passed(own, effect)
+    if passed is not None and passed < law.least:
+        return ""
+    return f"it moved at the onset as never before, by {_change(moved)}, and nothing else did"
 
 
-def _dose(law: Law, unit: str, before: float, after: float, excess: Floats, onset: int, signal: str) -> str:
-    """Whether the signal moved by as much as the law allows."""
-    passed = f"it moved at the onset as never before, by {_change(before, after)}, and nothing else did"
-    if signal.endswith(("_tail", "_bursts")):
-        return passed
-    effect = float(np.nanmedian(excess[onset:]) - np.nanmedian(excess[:onset]))
-    if unit == "share" and signal.endswith("_share"):
-        own = after - before
-    elif before * after > 0:
-        own = abs(math.log(abs(after) / abs(before)))
-    else:
-        return passed if after > before else ""
-    return passed if own > 0 and law.least <= effect / own <= law.most else ""
+def _own(candidate: Candidate, moved: Moved, signal: str) -> float | None:
+    """How far it moved, as compared with the signal; None where that means nothing."""
+    if candidate.unit == "share" and signal.endswith("_share"):
+        return moved.after - moved.before
+    return abs(math.log(moved.after / moved.before)) if moved.before * moved.after > 0 else None
 
 
-def _change(before: float, after: float) -> str:
+def _passed(own: float, effect: Effect) -> float | None:
+    """What of its own move it passed on; None of a share of slow requests, which is no such thing."""
+    if effect.signal.endswith(("_tail", "_bursts")):
+        return None
+    healthy, since = effect.excess[: effect.onset], effect.excess[effect.onset :]
+    return float(np.nanmedian(since) - np.nanmedian(healthy)) / max(own, 1e-9)
+
+
+def _window(effect: Effect) -> tuple[int, int]:
+    slack = round(LATE_S / effect.tick_s)
+    return effect.interval[0] - slack, effect.interval[1] + slack
+
+
+def _stepped(screened: Screened, effect: Effect) -> bool:
+    """Whether a family moved at the onset as it does not otherwise."""
+    return any(_at_onset(m, v, effect) for m, v in zip(screened.members, screened.family.values, strict=True))
+
+
+def _at_onset(moved: Moved, values: Floats, effect: Effect) -> bool:
+    first, last = _window(effect)
+    clear = moved.up and moved.shift >= CLEAR and moved.placebo == 0.0
+    return clear and first <= turning_point(values) <= last
+
+
+def _reached(values: Floats) -> int:
+    """When something that runs out had all but run out."""
+    return int(np.argmax(np.abs(values) >= _REACHED * np.abs(values).max()))
+
+
+def _change(moved: Moved) -> str:
+    before, after = moved.before, moved.after
     return f"{(after - before) / abs(before):+.0%}" if before else f"{after - before:+.3g}"
 
 
@@ -169,16 +194,3 @@ def _when(ticks: int, tick_s: float) -> str:
     if not ticks:
         return "at the onset"
     return f"{abs(ticks) * tick_s:.0f} s {'after' if ticks > 0 else 'before'} the onset"
-
-
-def _steps(screened: Screened, onset: int, window: tuple[int, int], tick_s: float) -> bool:
-    """Whether a family moved at the onset as it does not otherwise."""
-    return any(
-        moved.up and moved.shift >= CLEAR and moved.placebo == 0.0 and window[0] <= turning_point(values) <= window[1]
-        for values, moved in zip(screened.family.values, screened.members, strict=True)
-    )
-
-
-def _reached(values: Floats) -> int:
-    """When something that runs out had all but run out."""
-    return int(np.argmax(np.abs(values) >= _REACHED * np.abs(values).max()))

@@ -22,7 +22,7 @@ _RATIO = {ratio.name: ratio for ratio in RATIOS}
 _MOST_OF_IT = 0.7
 _ASKED = ("mean_prompt_tokens",)  # the requests themselves say it better
 _HOST_MEMORY = ("host_memory_available", "host_memory_total")
-_LONG_S = 120.0  # over so long, what is asked for and what is computed are the same requests
+_LONG_S = 60.0  # over so long, what is asked for and what is computed are the same requests
 _MOST_SEGMENTS = 8  # values of one label that are looked at: those with the most tokens
 
 

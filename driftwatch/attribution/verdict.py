@@ -51,8 +51,8 @@ class Case:
         The text of an event that explains more beside it, if any.
     together
         The label of another that passes too and that it cannot be told apart from, if any.
-    foreign
-        Whether it is a mechanism that is known not to act on this signal.
+    unlikely
+        Why it can hardly have done this, as far as is known of how it acts, if so.
     step
         Why its step alone is that of a known mechanism (`driftwatch.attribution.physics`), if it is.
     """
@@ -70,7 +70,7 @@ class Case:
     event: str = ""
     together: str = ""
     step: str = ""
-    foreign: bool = False
+    unlikely: str = ""
 
     @property
     def family(self) -> Family:
@@ -126,7 +126,7 @@ def decided(case: Case, significance: float) -> tuple[Tier, str]:
         return "ruled_out", f"it explains at most {case.share.high:.0%} of the excess"
     if case.passes(significance) and case.dose is not None and (told := _claimed(case, case.dose))[0] == "supported":
         return told
-    if case.step:
+    if case.step and not case.together:
         return "supported", case.step
     if case.dose is not None and case.dose.familywise <= significance:
         return _claimed(case, case.dose)
@@ -141,8 +141,8 @@ def _claimed(case: Case, dose: Dose) -> tuple[Tier, str]:
     """It passed the permutation test; is there another reading."""
     if case.event:
         return "consistent", f"it coincides with '{case.event}', which explains more of the excess"
-    if case.foreign:
-        return "consistent", "it moves with the signal, but nothing is known of how it could act on it"
+    if case.unlikely:
+        return "consistent", case.unlikely
     if case.family.exogenous and LEAST_SHARE <= case.share.low < LEAST_OF_USERS:
         return "consistent", f"it explains {case.share.low:.0%} at least, which is not the larger part"
     if case.share.low < LEAST_SHARE:

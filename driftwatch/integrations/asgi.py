@@ -23,7 +23,7 @@ PATHS: tuple[str, ...] = ("/chat/completions", "/completions", "/responses")
 """What the paths of watched requests end with."""
 
 MOST_BODY = 1 << 22
-"""Bytes of a body that are held to be read at its end; of a longer one only times and status are told."""
+"""Bytes of a body that are held to be read at its end; of a longer answer only times and status are told."""
 
 
 class Middleware:
@@ -110,7 +110,7 @@ class Middleware:
 class Exchange:
     """One request and its answer, as they pass by."""
 
-    __slots__ = ("asked", "body", "call", "ended", "error", "host", "size", "status", "stream")
+    __slots__ = ("asked", "asked_size", "body", "call", "ended", "error", "host", "size", "status", "stream")
 
     def __init__(self, host: Middleware, scope: Scope) -> None:
         self.host = host
@@ -119,7 +119,7 @@ class Exchange:
         self.asked: list[bytes] = []
         self.body: list[bytes] = []
         self.stream: Stream | None = None
-        self.size = self.status = 0
+        self.asked_size = self.size = self.status = 0
         self.ended = False
         self.error: str | None = None
 
@@ -128,7 +128,10 @@ class Exchange:
         """Take a message of the client."""
         if message["type"] != "http.request" or "model" in self.call.known:
             return
-        self.asked.append(message.get("body", b""))
+        piece = message.get("body", b"")
+        if self.asked_size <= MOST_BODY:
+            self.asked.append(piece)
+            self.asked_size += len(piece)
         if message.get("more_body", False):
             return
         body = self.asked[0] if len(self.asked) == 1 else b"".join(self.asked)

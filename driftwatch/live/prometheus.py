@@ -75,12 +75,20 @@ class Api:
         Where it is.
     config, quarantine
         Which series are wanted, and where it is said what cannot be used.
+
+    Examples
+    --------
+    ::
+
+        api = Api(Server(url="http://prometheus:9090"))
+        metrics = api.instant('{job="vllm"}[2h]', at=1767225600.0)  # raw samples of two hours
+        report = dw.scan("requests.jsonl.gz", metrics=metrics)
     """
 
-    def __init__(self, settings: Server, config: Config, quarantine: Quarantine) -> None:
+    def __init__(self, settings: Server, config: Config | None = None, quarantine: Quarantine | None = None) -> None:
         self._url, self._labels = settings.url.rstrip("/"), settings.labels
         self._fetcher = Fetcher(settings.timeout_s, settings.token)
-        self._config, self._quarantine = config, quarantine
+        self._config, self._quarantine = config or Config(), quarantine or Quarantine()
 
     def instant(self, query: str, at: float | None = None) -> Metrics:
         """Evaluate a query at one time, in seconds since the epoch (None: the server's now).

@@ -80,15 +80,20 @@ class Watch:
         """How each source is doing."""
         return self._poller.health()
 
-    def start(self) -> None:
+    def start(self, *, page: bool = True) -> None:
         """Watch in a thread.
+
+        Parameters
+        ----------
+        page
+            Serve the page, if the settings ask for one.
 
         Raises
         ------
         ConfigError
             If its page cannot be served.
         """
-        self.port = self._page.enter_context(served(self.settings.serve, self.page))
+        self.port = self._page.enter_context(served(self.settings.serve if page else None, self.page))
         self._thread.start()
 
     def page(self) -> str:

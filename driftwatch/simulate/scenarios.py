@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from driftwatch.events.columns import Floats
 from driftwatch.simulate.deployments import grouped, speculating, tight
 from driftwatch.simulate.faults import Bend, Fault
 from driftwatch.simulate.harms import (
@@ -35,6 +36,13 @@ from driftwatch.simulate.harms import (
 from driftwatch.simulate.scenario import Scenario
 
 _KV = ("kv_cache_usage", "preemptions")
+
+
+def _leaked(amount: Floats, seconds: Floats) -> Floats:
+    """How much of the host's memory has leaked: all when it is felt."""
+    felt = np.flatnonzero(amount > 0)
+    return np.asarray(np.minimum(seconds / max(float(seconds[felt[0]]) if len(felt) else 3600.0, 1.0), 1.0))
+
 
 # rows of a table stay rows: one field a line would be pages
 # fmt: off
@@ -155,8 +163,8 @@ _TABLE: tuple[Scenario, ...] = (
         Fault(
             engine=lambda s, x: replace(s, timing=replace(s.timing, overhead_s=s.timing.overhead_s + 0.01 * x)),
             bends=(
-                Bend("process_resident_memory_bytes", lambda a, s: 1 + s / 1200),
-                Bend("node_memory_MemAvailable_bytes", lambda a, s: np.clip(1 - s / 2300, 0.12, 1.0)),
+                Bend("process_resident_memory_bytes", lambda a, s: 1 + 2 * _leaked(a, s)),
+                Bend("node_memory_MemAvailable_bytes", lambda a, s: np.maximum(1 - 0.88 * _leaked(a, s), 0.12)),
             ),
         ),
         "latency", most=20.0, causes=("process_memory", "host_memory", "host_memory_available"), measured=True,

@@ -1,6 +1,7 @@
 """The middleware before a real FastAPI service on a real uvicorn."""
 
 import asyncio
+import gc
 import time
 from collections import Counter
 
@@ -12,7 +13,7 @@ pytest.importorskip("httpx2")
 import httpx2 as httpx
 
 from driftwatch.integrations import guest
-from driftwatch.integrations.asgi import Middleware
+from driftwatch.integrations.asgi import MOST_BODY, Exchange, Middleware
 from tests.integrations.serving import Broken, Notebook, served, service
 
 PATH = "/v1/chat/completions"
@@ -155,6 +156,36 @@ def test_the_first_byte_does_not_wait_for_what_is_looked_at():
     scope = {"type": "http", "method": "POST", "path": PATH, "headers": []}
     asyncio.run(Middleware(app, Late())(scope, receive, send))
     assert seen == ["start", "body", "app", "body", "told"]
+
+
+def test_a_body_without_end_fills_no_memory():
+    """Neither what is asked nor what is answered is held beyond a limit; the request is told all the same."""
+    notebook, piece = Notebook(), b'{"model":"m",' + b" " * (1 << 20)
+    held = []
+
+    async def app(scope, receive, send):
+        while (await receive())["more_body"]:
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        for more in [True] * 20 + [False]:
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
+
+    async def send(message):
+        pass
+
+    pieces = iter([True] * 20 + [False])
+
+    async def receive():
+        exchange = next(o for o in gc.get_objects() if isinstance(o, Exchange))
+        held.append(sum(map(len, exchange.asked)))
+        return {"type": "http.request", "body": piece, "more_body": next(pieces)}
+
+    scope = {"type": "http", "method": "POST", "path": PATH, "headers": []}
+    asyncio.run(Middleware(app, notebook)(scope, receive, send))
+    assert max(held) <= 2 * MOST_BODY
+    (row,) = notebook.rows
+    assert (row["model"], row["status"]) == ("m", 200)
+    assert "output_tokens" not in row
 
 
 @pytest.mark.parametrize("kind", ["lifespan", "websocket"])

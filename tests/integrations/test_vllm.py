@@ -22,6 +22,8 @@ from driftwatch.integrations.vllm import Recorder
 from driftwatch.integrations.vllm.join import Join
 from driftwatch.integrations.vllm.shared import VARIABLE, shared
 from driftwatch.integrations.vllm.stats import row_of
+from driftwatch.live.exposition import served
+from driftwatch.live.settings import Serve
 
 VLLM = os.environ.get("DRIFTWATCH_VLLM")
 
@@ -119,6 +121,19 @@ def test_a_wrong_configuration_keeps_no_engine_from_starting(monkeypatch, tmp_pa
     assert shared() is None
     assert "nothing is watched" in caplog.text
     shared.cache_clear()
+
+
+def test_a_second_process_of_a_server_is_watched_without_a_page(monkeypatch, tmp_path, caplog):
+    with served(Serve(port=0), lambda: "") as port:
+        (tmp_path / "watch.toml").write_text(f"[serve]\nport = {port}\n")
+        monkeypatch.setenv(VARIABLE, str(tmp_path / "watch.toml"))
+        shared.cache_clear()
+        here = shared()
+        assert "without a page" in caplog.text
+        here.join.engine("r1", {"model": "m", "latency": 1.0})
+        here.watch.stop()
+        assert here.monitor.stats().shed == {}
+        shared.cache_clear()
 
 
 def test_vllm_finds_it_by_its_entry_point():

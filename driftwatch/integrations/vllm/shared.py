@@ -6,6 +6,7 @@ import logging
 import os
 from functools import cache
 
+from driftwatch.errors import ConfigError
 from driftwatch.integrations.vllm.join import Join, Row
 from driftwatch.live import Settings, Watch
 
@@ -23,7 +24,11 @@ class Shared:
         self.watch = Watch(settings, inside=True, news=lambda incident: log.warning("%s", incident.explain()))
         self.monitor = self.watch.monitor
         self.join = Join(self._tell)
-        self.watch.start()
+        try:
+            self.watch.start()
+        except ConfigError as error:  # another process of this server has the port
+            log.warning("driftwatch: %s; this process is watched without a page", error)
+            self.watch.start(page=False)
 
     def _tell(self, row: Row) -> None:
         labels = {**self.settings.engine.labels, **(row.get("labels") or {})}
