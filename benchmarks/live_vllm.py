@@ -203,7 +203,8 @@ def main() -> None:
     parser.add_argument("--healthy", type=float, default=480.0, help="Seconds of healthy traffic.")
     parser.add_argument("--pressed", type=float, default=240.0, help="Seconds of pressure.")
     parser.add_argument("--hogs", type=int, default=5, help="Long requests at a time.")
-    parser.add_argument("--rounds", type=int, default=8, help="Rounds of the comparison of speeds.")
+    parser.add_argument("--rounds", type=int, default=20, help="Rounds of the comparison of speeds.")
+    parser.add_argument("--turn", type=float, default=6.0, help="Seconds of a turn in it.")
     parser.add_argument("--keep", type=Path, help="Keep what was recorded in this folder.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -212,7 +213,7 @@ def main() -> None:
         found = {
             "pressure": lambda: pressure(asked.testbed, asked.core, asked.healthy, asked.pressed, asked.hogs, out),
             "healthy": lambda: healthy(asked.testbed, asked.core, asked.healthy, out),
-            "speed": lambda: speed(asked.testbed, asked.core, asked.rounds, 20.0, out),
+            "speed": lambda: speed(asked.testbed, asked.core, asked.rounds, asked.turn, out),
         }[asked.what]()
         print(json.dumps({name: value for name, value in found.items() if name != "transitions"}, indent=1))
         keep(asked.what, found, out)
