@@ -11,15 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
+from driftwatch._section import Section
+from driftwatch.alerting import Alerts
 from driftwatch.errors import ConfigError
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable; an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Input(Section):
@@ -163,6 +159,7 @@ class Monitoring(Section):
     queue: int = Field(
         65_536, ge=1, description="Calls that wait for the background thread; more are shed, and counted."
     )
+    text_mb: int = Field(64, ge=0, description="Of texts and vectors, what waits at most; beyond it calls go without.")
     pause_s: float = Field(0.25, gt=0, description="The background thread looks for work this often, in seconds.")
     cpu_share: float = Field(
         0.05,
@@ -202,6 +199,7 @@ class Config(Section):
     incidents: Incidents = Field(Incidents(), description="How evidence becomes incidents.")
     attribution: Attribution = Field(Attribution(), description="How causes are looked for.")
     health: Health = Field(Health(), description="The checks of your dashboards.")
+    alerts: Alerts = Field(Alerts(), description="Who is told of incidents, of which, and when.")
     monitor: Monitoring = Field(Monitoring(), description="How a monitor lives in a serving process.")
 
     @classmethod
@@ -245,7 +243,7 @@ class Config(Section):
 
     def digest(self) -> str:
         """A short hash that changes with any setting that bears on what is found."""
-        return _hash(self.model_dump_json(exclude={"monitor"}))
+        return _hash(self.model_dump_json(exclude={"alerts", "monitor"}))
 
     def shape(self) -> str:
         """A short hash that changes with any setting that what is known of a stream depends on."""

@@ -39,7 +39,7 @@ _REFIT = 1.25  # solve again when there is this much more to learn from
 _SETTLED = 0.95  # of the requests that are under way when a warm-up begins are done when it is learnt from
 _GAP = 720  # a warm-up does not reach over a longer pause, in ticks
 _STATE = (
-    *("models", "seen", "shares", "asked", "centre", "warmup", "warmup_first", "down"),
+    *("models", "seen", "shares", "asked", "load", "centre", "warmup", "warmup_first", "down"),
     *("work", "worth", "learnt", "solved", "notes"),
 )
 _STEP_SIGNALS = ("ttft", "itl", "latency")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from driftwatch.baseline import Baseline
@@ -12,7 +13,7 @@ from driftwatch.config import Config
 from driftwatch.events.columns import Batch
 from driftwatch.monitor.local import Local
 from driftwatch.monitor.parcel import Parcel
-from driftwatch.monitor.place import Fed
+from driftwatch.monitor.place import Fed, Known
 from driftwatch.ticks.merging import TickMerger
 
 _AHEAD_S = 60.0  # clocks of one service agree better than this
@@ -70,6 +71,10 @@ class Merged(Local):
         batches: tuple[Batch, ...] = (*parcel.metrics, *parcel.markers)
         for batch in batches:
             self.engine.add(batch)
+
+    def known(self) -> Known:
+        """What there is to tell."""
+        return replace(super().known(), refused={f"parcel: {why}": n for why, n in self.refused.items()})
 
     def keep(self) -> dict[str, Any]:
         """All that is known."""

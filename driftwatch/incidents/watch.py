@@ -27,7 +27,7 @@ from driftwatch.ticks import Ticks
 DOUBT = math.log(20.0)
 """Log e-value from which something may be changing: learning waits, and the signal is shown beside others."""
 _SURELY = 3.1  # one-sided, one in a thousand
-_STATE = ("hot", "standing", "told", "requests", "ticks", "learnt_ticks")
+_STATE = ("hot", "standing", "told", "requests", "ticks", "learnt_ticks", "allowed")
 EPOCH = 24
 """Learning, recovery and restarts happen at ticks that are multiples of this, however the stream is cut."""
 

@@ -9,7 +9,8 @@ from typing import Any, Self
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from driftwatch.config import Config, Section
+from driftwatch._section import Section
+from driftwatch.config import Config
 from driftwatch.errors import ConfigError
 
 

@@ -8,6 +8,7 @@ import threading
 import weakref
 from collections.abc import Callable
 
+_PATIENCE_S = 1.0
 _ALL: weakref.WeakSet[Background] = weakref.WeakSet()
 
 
@@ -22,11 +23,20 @@ class Background:
         Called in the child of a fork, where the thread is gone.
     ending
         Called when the interpreter ends.
+    busy
+        The lock that is held while there is work in progress: a fork waits for its end, so that the child finds nothing
+        half done, such as an import.
     """
 
-    def __init__(self, turn: Callable[[], float], forked: Callable[[], None], ending: Callable[[], None]) -> None:
-        self.turn, self.forked = turn, forked
-        self.running = False
+    def __init__(
+        self,
+        turn: Callable[[], float],
+        forked: Callable[[], None],
+        ending: Callable[[], None],
+        busy: Callable[[], threading.Lock],
+    ) -> None:
+        self.turn, self.forked, self.busy = turn, forked, busy
+        self._held: threading.Lock | None = None
         self._reset()
         _ALL.add(self)
         self._at_exit = _weakly(ending)
@@ -60,8 +70,20 @@ class Background:
             return not self._thread.is_alive()
         return True
 
+    def before_fork(self) -> None:
+        """Let the work in progress end; but not for long."""
+        lock = self.busy()
+        self._held = lock if lock.acquire(timeout=_PATIENCE_S) else None
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        if self._held is not None:
+            self._held.release()
+            self._held = None
+
     def after_fork(self) -> None:
         """Begin anew in a child: locks may be held by threads that are not here."""
+        self._held = None
         self._reset()
         self.forked()
 
@@ -78,10 +100,17 @@ def _weakly(method: Callable[[], None]) -> Callable[[], None]:
     return call
 
 
-def _in_child() -> None:
-    for background in list(_ALL):
-        background.after_fork()
+def _each(method: Callable[[Background], None]) -> Callable[[], None]:
+    def call() -> None:
+        for background in list(_ALL):
+            method(background)
+
+    return call
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_in_child)
+    os.register_at_fork(
+        before=_each(Background.before_fork),
+        after_in_parent=_each(Background.after_fork_in_parent),
+        after_in_child=_each(Background.after_fork),
+    )

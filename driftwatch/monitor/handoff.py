@@ -13,6 +13,17 @@ Call = tuple[Kind, float, Mapping[str, Any]]
 """What was called, when by the caller's clock, and with what."""
 
 
+HEAVY = frozenset({"prompt", "response", "embedding", "prompt_embedding"})
+"""Keywords whose values may be large."""
+
+
+def _weight(value: Any) -> int:
+    try:
+        return len(value) if isinstance(value, str) else 8 * len(value)
+    except Exception:  # whatever a caller's object raises when it is looked at
+        return 0
+
+
 class Tally:
     """A count that many threads add to without a lock: ``next`` of a counter is one step of the interpreter.
 
@@ -63,7 +74,8 @@ class Handoff:
     def __init__(self, limit: int) -> None:
         self.calls: deque[Call] = deque()
         self.limit = limit
-        self.full, self.wrong, self.closed = Tally(), Tally(), Tally()
+        self.full, self.wrong, self.closed, self.heavy = Tally(), Tally(), Tally(), Tally()
+        self.weight = 0
 
     def close(self) -> None:
         """Refuse everything from now on."""
@@ -79,11 +91,35 @@ class Handoff:
         """
         (self.wrong if wrong else self.closed if self.limit < 0 else self.full).add()
 
+    def lighten(self, fields: dict[str, Any], room: int) -> None:
+        """Take texts and vectors out of a call, and count it, where those that wait weigh too much together.
+
+        The weight is only about right where threads add to it at once; it is put right whenever the queue is empty.
+
+        Parameters
+        ----------
+        fields
+            The keywords of the call.
+        room
+            Characters, and eighths of numbers, that may wait.
+        """
+        given = [name for name in HEAVY if name in fields]
+        weight = sum(_weight(fields[name]) for name in given)
+        if self.weight + weight <= room:
+            self.weight += weight
+            return
+        for name in given:
+            del fields[name]
+        self.heavy.add()
+
     def take(self, most: int) -> list[Call]:
         """Take the oldest calls out."""
-        return [self.calls.popleft() for _ in range(min(most, len(self.calls)))]
+        taken = [self.calls.popleft() for _ in range(min(most, len(self.calls)))]
+        if not self.calls:
+            self.weight = 0
+        return taken
 
     def shed(self) -> dict[str, int]:
         """Calls that were refused, by reason."""
-        tallies = {"queue full": self.full, "wrong arguments": self.wrong, "closed": self.closed}
+        tallies = {"queue full": self.full, "wrong arguments": self.wrong, "closed": self.closed, "texts": self.heavy}
         return {reason: n for reason, tally in tallies.items() if (n := tally.value())}

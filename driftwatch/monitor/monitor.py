@@ -18,6 +18,7 @@ from driftwatch.monitor import checkpoint
 from driftwatch.monitor.background import Background
 from driftwatch.monitor.clock import GivenClock, SteadyClock
 from driftwatch.monitor.exposition import exposition
+from driftwatch.monitor.handoff import HEAVY
 from driftwatch.monitor.local import Local
 from driftwatch.monitor.place import Fed, Place
 from driftwatch.monitor.post import Sinks
@@ -83,7 +84,7 @@ class Monitor:
         self._sinks, self._given_clock = sinks, clock
         self._place = place or self._usual_place(baseline, token)
         self._begin()
-        self._background = Background(lambda: self._work.turn(), self._begin, self.close)
+        self._background = Background(lambda: self._work.turn(), self._begin, self.close, lambda: self._work.lock)
 
     def _usual_place(self, baseline: Baseline | None, token: str | None) -> Callable[[], Place]:
         config = self.config
@@ -126,6 +127,7 @@ class Monitor:
         clock = (lambda: math.nan) if self._given_clock == "events" else self._given_clock
         steady = SteadyClock() if clock is None else GivenClock(clock)
         self._work = Work(self.config, self._place, self._sinks, steady, state)
+        self._room = self.config.monitor.text_mb << 20
         self._stamp, self._handoff, self._calls = steady.stamp, self._work.handoff, self._work.handoff.calls
 
     def request(self, /, *wrong: object, **fields: Any) -> None:
@@ -143,6 +145,8 @@ class Monitor:
         calls = self._calls
         if wrong or len(calls) >= self._handoff.limit:
             return self._handoff.refuse(wrong)
+        if not HEAVY.isdisjoint(fields):
+            self._handoff.lighten(fields, self._room)
         calls.append(("request", self._stamp(), fields))
         if not self._background.running:
             self._background.start()

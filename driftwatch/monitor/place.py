@@ -33,6 +33,8 @@ class Known:
         Requests that were left out.
     told
         Incidents that were opened, by ``(kind, severity)``.
+    refused
+        In a collector: parcels that were left out, by reason.
     collector
         In a worker: how the handing over goes.
     """
@@ -44,6 +46,7 @@ class Known:
     late: int = 0
     duplicates: int = 0
     told: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    refused: Mapping[str, int] = field(default_factory=dict)
     collector: CollectorStats | None = None
 
 

@@ -260,7 +260,7 @@ class Work:
             threshold=known.threshold,
             incidents=known.told,
             shed=self.handoff.shed(),
-            quarantined=self.reading.quarantined(),
+            quarantined={**self.reading.quarantined(), **known.refused},
             late=known.late,
             duplicates=known.duplicates,
             queue=len(self.handoff.calls),

@@ -119,7 +119,7 @@ class Courier:
             rest = policy.delay(tripped, random.random()) if tripped > 0 else 0.0
             store.feel(db, sink.name, failures, now + max(rest, error.after_s))
             for claim in claims:
-                delay = max(policy.delay(claim.attempts + 1, random.random()), error.after_s)
+                delay = policy.delay(claim.attempts + 1, random.random())
                 store.postponed(db, claim, owner(), now + delay, error.reason)
         self.failed[sink.name, error.reason] += 1
         level = logging.WARNING if failures in (1, policy.trip_after) else logging.INFO

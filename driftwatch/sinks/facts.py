@@ -15,12 +15,11 @@ SENT = frozenset(
     {
         *("id", "seq", "status", "transition", "kind", "severity", "stream", "opened_at", "onset", "onset_interval"),
         *("updated_at", "resolved_at", "findings", "losses", "causes", "silent", "health", "segments", "markers"),
-        *("notes", "chart"),
+        *("answers", "notes", "chart"),
     }
 )
-"""Fields that leave the machine. A field that holds what users wrote must not be among them."""
+"""Fields that leave the machine. What users wrote is not in them, unless the outbox was told to keep it."""
 
-_CORE = ("id", "seq", "status", "transition", "kind", "severity", "stream", "opened_at", "onset", "resolved_at")
 _LONG, _MOST = 200, 5
 
 
@@ -29,12 +28,12 @@ def facts(incident: Incident, limit: int) -> dict[str, Any]:
 
     What does not fit is left out in this order, and named in ``trimmed``: the chart; checks that do not fire; causes
     that are ruled out; texts beyond 200 characters; beyond five findings, losses, causes, segments, checks, markers
-    and notes; then segments, checks, markers, notes, losses, causes, findings altogether.
+    and notes; then answers, segments, checks, markers, notes, losses, causes, findings altogether.
 
     Parameters
     ----------
     limit
-        At least 2,000.
+        At least 4,000: identity, state and times always fit in that.
     """
     found = {name: value for name, value in plain(incident).items() if name in SENT}
     found = {"headline": headline(incident)} | found | {"trimmed": []}
@@ -43,9 +42,7 @@ def facts(incident: Incident, limit: int) -> dict[str, Any]:
             return found
         cut(found)
         found["trimmed"].append(name)
-    if size(found) <= limit:
-        return found
-    return {name: _cut_texts(found[name]) for name in ("headline", *_CORE)} | {"trimmed": ["all but the core"]}
+    return found
 
 
 def size(value: Any) -> int:
@@ -85,6 +82,10 @@ def _no_chart(found: dict[str, Any]) -> None:
     found["chart"] = None
 
 
+def _no_answers(found: dict[str, Any]) -> None:
+    found.update({name: None for name in ("answers",) if name in found})
+
+
 def _only_firing(found: dict[str, Any]) -> None:
     found["health"] = [check for check in found["health"] if check["state"] == "firing"]
 
@@ -110,5 +111,6 @@ _CUTS: tuple[tuple[str, Callable[[dict[str, Any]], None]], ...] = (
     ("causes that are ruled out", _not_ruled_out),
     ("long texts", _short_texts),
     ("long lists", _short_lists),
+    ("answers", _no_answers),
     *((name, _without(name)) for name in _LISTS),
 )

@@ -57,17 +57,19 @@ def matching(status: str | None, sink: str | None, incident: str | None) -> tupl
 
 
 def replay(db: sqlite3.Connection, where: str, given: dict[str, str], now: float) -> int:
-    """Make dead letters wait again, and take the sinks that they are for back into service."""
-    chosen = f"SELECT d.sink, d.incident, d.seq FROM delivery AS d WHERE d.status = 'dead' AND {where}"
-    db.execute(
-        f"""UPDATE sink SET disabled = '', failures = 0, rest_until = 0
-        WHERE name IN (SELECT d.sink FROM delivery AS d WHERE d.status = 'dead' AND {where})""",
-        given,
+    """Make dead letters and what followed them wait again, and take the sinks that they are for back into service."""
+    dead = f"FROM delivery AS d WHERE d.status = 'dead' AND {where}"
+    begin = db.execute(
+        f"SELECT :now, d.sink, d.incident, min(d.seq) {dead} GROUP BY d.sink, d.incident", given | {"now": now}
     )
-    return db.execute(
-        f"""UPDATE delivery SET status = 'pending', due = :now, changed = :now, attempts = 0, alone = 0, reason = ''
-        WHERE (sink, incident, seq) IN ({chosen})""",
-        given | {"now": now},
+    db.execute(
+        f"UPDATE sink SET disabled = '', failures = 0, rest_until = 0 WHERE name IN (SELECT d.sink {dead})", given
+    )
+    return db.executemany(
+        """UPDATE delivery SET status = 'pending', due = ?1, changed = ?1, attempts = 0, alone = 0, reason = ''
+        WHERE sink = ?2 AND incident = ?3 AND seq >= ?4
+        AND status <> 'pending' AND reason NOT IN ('superseded', 'dropped')""",
+        begin.fetchall(),
     ).rowcount
 
 

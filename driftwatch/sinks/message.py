@@ -15,7 +15,8 @@ from driftwatch.incidents.models import Incident, Severity
 _MOST_STEPS, _LINE, _STEP = 3, 300, 200
 _WHAT = ("since", "who", "cause", "sure", "green")
 _LABELS = {"since": "Since", "who": "Who", "cause": "Likely cause", "sure": "How sure", "green": "Dashboards"}
-_SAID = {"since": 3, "cause": 3}
+_SAID = {"since": 3, "cause": 3, "sure": 3}
+_NOT_SAID = ("Test: ",)  # how a claim was tested is in the report; here it is enough that it is supported
 _COVER = timedelta(minutes=30)
 
 
@@ -110,7 +111,8 @@ def _lasted(incident: Incident) -> timedelta:
 
 
 def _sentence(section: Section) -> str:
-    return clean(". ".join(section.sentences[: _SAID.get(section.key, 1)]), _LINE)
+    said = [sentence for sentence in section.sentences if not sentence.startswith(_NOT_SAID)]
+    return clean(". ".join(said[: _SAID.get(section.key, 1)]), _LINE)
 
 
 def linked(template: str, incident: Incident) -> str:

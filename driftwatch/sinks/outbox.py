@@ -65,6 +65,8 @@ class Outbox:
         What each sink is told, and when; by its name. A sink without a route is told everything at once.
     policy
         How patient it is, and how much it keeps.
+    text
+        Also send what users or models wrote, where a record has some of it; otherwise it is blank, in the file too.
     clock
         Seconds since the epoch.
 
@@ -91,13 +93,14 @@ class Outbox:
         *,
         routes: Mapping[str, Route] | None = None,
         policy: Policy | None = None,
+        text: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._sinks = _by_name(sinks)
         self._routes = dict.fromkeys(self._sinks, Route()) | dict(routes or {})
         if strays := self._routes.keys() - self._sinks.keys():
             raise ConfigError(f"a route is for no sink: {', '.join(sorted(strays))}")
-        self._policy, self._clock = policy or Policy(), clock
+        self._policy, self._text, self._clock = policy or Policy(), text, clock
         self._database = Database(path or default_path())
         self._courier = Courier(self._database, self._policy, clock)
         self._worker = Worker(lambda stop: self.deliver(stop=stop), self._wait_s)
@@ -123,7 +126,10 @@ class Outbox:
         """
         now = self._clock()
         with self._database.transaction() as db:
-            new = sum(store.put(db, one, self._dues(one, store.told(db, one.id), now), now) for one in incidents)
+            new = sum(
+                store.put(db, one, self._dues(one, store.told(db, one.id), now), now, text=self._text)
+                for one in incidents
+            )
             over = store.bound(db, self._policy, now) if new else 0
         if over:
             _LOG.error("the outbox is full: %d of what waits became dead letters", over)
@@ -159,6 +165,9 @@ class Outbox:
         self._worker.stop(timeout)
         self._database.close()
 
+    def __repr__(self) -> str:
+        return f"<Outbox: {', '.join([str(self.path), *self._sinks])}>"
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -185,7 +194,13 @@ class Outbox:
             return letters.entries(db, *letters.matching(status, sink, incident), most)
 
     def replay(self, *, sink: str | None = None, incident: str | None = None) -> int:
-        """Let dead letters wait for delivery again, and their sinks be tried again. Returns how many."""
+        """Let dead letters wait for delivery again, and what followed them, and their sinks be tried again.
+
+        Returns
+        -------
+        int
+            How many wait now: an opening that is replayed is followed by its end, or it would stay open for ever.
+        """
         with self._database.transaction() as db:
             replayed = letters.replay(db, *letters.matching(None, sink, incident), self._clock())
         self._worker.wake()
@@ -219,9 +234,10 @@ class Outbox:
 
     def _wait_s(self, longest: float) -> float:
         """Seconds until something is due, at most ``longest``."""
+        now = self._clock()
         with self._database.transaction() as db:
-            due = store.next_due(db, list(self._sinks))
-        return longest if due is None else min(max(due - self._clock(), 0.0), longest)
+            due = store.next_due(db, list(self._sinks), now)
+        return longest if due is None else min(max(due - now, 0.0), longest)
 
 
 def default_path() -> Path:

@@ -13,8 +13,17 @@ MOST_BYTES = 1_000_000
 _LONG, _MANY = 200, 40
 
 
-def packed(incident: Incident) -> bytes:
-    """The whole record, compressed. Numbers that are not finite survive; half of a character becomes a question mark.
+WRITTEN = frozenset({"excerpt"})
+"""Names of fields, anywhere in a record, that hold what users or models wrote."""
+
+
+def packed(incident: Incident, *, text: bool = False) -> bytes:
+    """The record, compressed. Numbers that are not finite survive; half of a character becomes a question mark.
+
+    Parameters
+    ----------
+    text
+        Keep what users or models wrote; otherwise it is blank.
 
     Examples
     --------
@@ -25,20 +34,30 @@ def packed(incident: Incident) -> bytes:
     >>> unpacked(packed(one)) == one
     True
     """
-    text = _text(incident)
-    if len(text) > MOST_BYTES:
-        text = _encoded(_shortened(json.loads(text)) | {"chart": None})
-    return zlib.compress(text, level=1)
+    record = incident.model_dump(mode="json")
+    whole = _encoded(record if text else without_text(record))
+    if len(whole) > MOST_BYTES:
+        whole = _encoded(_shortened(json.loads(whole)) | {"chart": None})
+    return zlib.compress(whole, level=1)
+
+
+def without_text(value: Any) -> Any:
+    """The same with nothing in it that users or models wrote.
+
+    Examples
+    --------
+    >>> without_text({"examples": [{"at": 7.0, "excerpt": "Dear Sir"}]})
+    {'examples': [{'at': 7.0, 'excerpt': ''}]}
+    """
+    if isinstance(value, dict):
+        return {name: "" if name in WRITTEN else without_text(inner) for name, inner in value.items()}
+    return [without_text(inner) for inner in value] if isinstance(value, list) else value
 
 
 def plain(incident: Incident) -> dict[str, Any]:
     """The record as plain JSON types, all of its text valid Unicode."""
-    found: dict[str, Any] = json.loads(_text(incident))
+    found: dict[str, Any] = json.loads(_encoded(incident.model_dump(mode="json")))
     return found
-
-
-def _text(incident: Incident) -> bytes:
-    return _encoded(incident.model_dump(mode="json"))
 
 
 def _encoded(value: Any) -> bytes:

@@ -23,6 +23,7 @@ CREATE TABLE IF NOT EXISTS delivery (
     PRIMARY KEY (sink, incident, seq)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_due ON delivery (sink, status, due);
+CREATE INDEX IF NOT EXISTS by_incident ON delivery (incident, seq);
 
 -- What a destination wants to know again about an incident.
 CREATE TABLE IF NOT EXISTS memory (

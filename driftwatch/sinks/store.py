@@ -29,7 +29,7 @@ class Claim:
     memory: Memory
 
 
-def put(db: sqlite3.Connection, incident: Incident, dues: dict[str, float], now: float) -> int:
+def put(db: sqlite3.Connection, incident: Incident, dues: dict[str, float], now: float, *, text: bool = False) -> int:
     """Write a transition down for each sink, with the time from which it may be sent; what is known already stays.
 
     Returns
@@ -41,7 +41,8 @@ def put(db: sqlite3.Connection, incident: Incident, dues: dict[str, float], now:
         return 0
     key = (incident.id, incident.seq)
     new = db.execute(
-        "INSERT OR IGNORE INTO transition VALUES (?, ?, ?, ?, ?)", (*key, incident.transition, now, packed(incident))
+        "INSERT OR IGNORE INTO transition VALUES (?, ?, ?, ?, ?)",
+        (*key, incident.transition, now, packed(incident, text=text)),
     )
     if not new.rowcount:
         return 0
@@ -189,12 +190,16 @@ def disable(db: sqlite3.Connection, sink: str, now: float, why: str) -> int:
     ).rowcount
 
 
-def next_due(db: sqlite3.Connection, sinks: Sequence[str]) -> float | None:
-    """The earliest time at which something is due for one of these sinks, resting ones included."""
+def next_due(db: sqlite3.Connection, sinks: Sequence[str], now: float) -> float | None:
+    """The earliest time at which something may be sent to one of these sinks; what waits for another does not count."""
     dues = []
     for name in sinks:
         (due,) = db.execute(
-            "SELECT min(max(due, lease)) FROM delivery WHERE sink = ? AND status IN ('pending', 'standing')", (name,)
+            """SELECT min(max(d.due, d.lease)) FROM delivery AS d
+            WHERE d.sink = ? AND d.status IN ('pending', 'standing') AND NOT EXISTS (
+                SELECT 1 FROM delivery AS e WHERE e.sink = d.sink AND e.incident = d.incident AND e.seq <> d.seq
+                AND (e.lease > ? OR (e.status = 'pending' AND e.seq < d.seq)))""",
+            (name, now),
         ).fetchone()
         if due is not None:
             dues.append(max(due, health(db, name)[1]))

@@ -25,8 +25,7 @@ def upkeep(db: sqlite3.Connection, policy: Policy, now: float) -> int:
     )
     db.execute(  # that it was delivered is remembered, what it was is not
         """UPDATE transition SET record = NULL WHERE record IS NOT NULL AND NOT EXISTS (
-            SELECT 1 FROM delivery AS d WHERE d.incident = transition.incident AND d.seq = transition.seq
-            AND d.status <> 'done')"""
+            SELECT 1 FROM delivery AS d WHERE d.incident = transition.incident AND d.status <> 'done')"""
     )
     return died
 

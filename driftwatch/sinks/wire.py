@@ -59,6 +59,8 @@ class Egress:
         host = parts.hostname or ""
         if parts.scheme not in ("https", "http") or not host:
             raise ConfigError("a URL must begin with https:// and a host")
+        if not url.isascii() or not url.isprintable() or " " in url:
+            raise ConfigError("a URL may only hold ASCII characters without spaces (hosts as punycode, %XX elsewhere)")
         if parts.scheme == "http" and not self.allow_http:
             raise ConfigError(f"the URL of {host} is not https; allow_http = true lets it be http")
         if "@" in parts.netloc:
@@ -104,7 +106,7 @@ def post(request: Request, egress: Egress) -> Response:
     try:
         parts = egress.check(request.url)
         with core.ConnectionPool(
-            ssl_context=_trust(egress.ca_file) if parts.scheme == "https" else None,
+            ssl_context=trust(egress.ca_file) if parts.scheme == "https" else None,
             network_backend=_Door(core, egress, time.monotonic() + egress.deadline_s),
         ) as pool:
             return _exchange(core, pool, request, parts)
@@ -122,6 +124,7 @@ def post(request: Request, egress: Egress) -> Response:
 
 def _exchange(core: Any, pool: Any, request: Request, parts: SplitResult) -> Response:
     headers = {
+        "Host": parts.netloc,
         "User-Agent": f"driftwatch/{__version__}",
         "Accept": "application/json",
         "Connection": "close",
@@ -179,7 +182,14 @@ def _split(url: str) -> SplitResult:
 
 
 @cache
-def _trust(ca_file: str) -> ssl.SSLContext:
+def trust(ca_file: str) -> ssl.SSLContext:
+    """How a server is verified: by these certificates, or by those that the system trusts.
+
+    Raises
+    ------
+    ConfigError
+        If it is no file of certificates.
+    """
     if not ca_file:
         context: ssl.SSLContext = load("httpcore2", "alerts").default_ssl_context()
         return context

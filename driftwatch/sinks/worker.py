@@ -12,6 +12,7 @@ from driftwatch.errors import StateError
 
 _LOG = logging.getLogger("driftwatch.sinks")
 _LONGEST_S = 1.0  # another process may have put something in
+_SHORTEST_S = 0.02
 
 
 class Worker:
@@ -69,7 +70,7 @@ class Worker:
             wait = self._round()
             if last or self._late():
                 return
-            self._woken.wait(0.0 if self._stopping.is_set() else wait)
+            self._woken.wait(0.0 if self._stopping.is_set() else max(wait, _SHORTEST_S))
             self._woken.clear()
 
     def _round(self) -> float:

@@ -117,6 +117,22 @@ def test_a_full_queue_sheds_and_says_so():
     assert monitor.stats().shed == {"queue full": 3, "closed": 1}
 
 
+def test_texts_that_weigh_too_much_are_left_behind_and_their_calls_are_not():
+    monitor = dw.Monitor({"monitor": {"text_mb": 1}})
+    with monitor._work.lock:
+        for _ in range(5):
+            monitor.request(model="m", ttft=0.1, prompt="x" * 300_000, response="y" * 100_000)
+        monitor.request(model="m", ttft=0.1, embedding=np.zeros(10**6))
+        monitor.request(model="m", ttft=0.1, prompt=object())
+        assert monitor.stats().shed == {"texts": 4}
+        assert monitor.stats().queue == 7
+        assert sum("response" in fields for _, _, fields in monitor._calls) == 2
+    monitor.flush()
+    monitor.request(model="m", ttft=0.1, response="y" * 900_000)
+    assert monitor.stats().shed == {"texts": 4}
+    monitor.close()
+
+
 def test_no_call_of_many_threads_is_lost():
     monitor = dw.Monitor()
     threads = [

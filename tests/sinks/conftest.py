@@ -1,20 +1,47 @@
 """Servers that tests of destinations talk to: all of them real, on loopback, gone afterwards."""
 
-import json
-import shutil
-import socket
 import ssl
-import subprocess
-import time
-import urllib.error
-import urllib.request
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from email import message_from_bytes
+from email.policy import default
 
 import pytest
 import trustme
+from aiosmtpd.controller import Controller
+from delivering import servers
 from delivering.receiver import Receiver
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
 
 from driftwatch.sinks import Egress
+from tests.sinks.cases import Place
+
+
+class Mailbox:
+    """Takes mails as an SMTP server does."""
+
+    def __init__(self):
+        self.mails = []
+
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802  # the name that aiosmtpd looks for
+        self.mails.append(message_from_bytes(envelope.content, policy=default))
+        return "250 taken"
+
+
+@contextmanager
+def places(case, folder):
+    """Servers of each kind, which answer a case as its service would."""
+    mailbox, logs = Mailbox(), InMemoryLogRecordExporter()
+    provider = LoggerProvider(shutdown_on_exit=False)
+    provider.add_log_record_processor(SimpleLogRecordProcessor(logs))
+    smtp = Controller(mailbox, hostname="127.0.0.1", port=servers.free_port())
+    smtp.start()
+    try:
+        with Receiver(case.answer()) as receiver:
+            yield Place(folder, receiver, LOOPBACK, smtp.port, mailbox.mails, logs, provider)
+    finally:
+        smtp.stop()
+
 
 LOOPBACK = Egress(allow_http=True, allow_private=True, deadline_s=5.0)
 
@@ -40,63 +67,10 @@ def authority(tmp_path_factory):
 @pytest.fixture
 def alertmanager(tmp_path):
     """A real one, which tells a receiver of ours what it notifies: (its URL, the receiver)."""
-    with Receiver() as told, running_alertmanager(tmp_path, told.url) as url:
+    with ExitStack() as stack:
+        told = stack.enter_context(Receiver())
+        try:
+            url = stack.enter_context(servers.alertmanager(tmp_path, told.url))
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
         yield url, told
-
-
-@contextmanager
-def running_alertmanager(folder, webhook):
-    """Debian's Alertmanager on free ports of loopback."""
-    program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
-    if program is None:
-        pytest.skip("needs Debian's package prometheus-alertmanager")
-    config = {
-        "route": {
-            "receiver": "us",
-            "group_by": ["..."],
-            "group_wait": "100ms",
-            "group_interval": "200ms",
-            "repeat_interval": "1h",
-        },
-        "receivers": [{"name": "us", "webhook_configs": [{"url": webhook, "send_resolved": True}]}],
-    }
-    (folder / "alertmanager.yml").write_text(json.dumps(config))  # JSON is YAML
-    url = f"http://127.0.0.1:{free_port()}"
-    options = {
-        "config.file": folder / "alertmanager.yml",
-        "storage.path": folder / "alertmanager",
-        "web.listen-address": url.removeprefix("http://"),
-        "cluster.listen-address": "",
-        "log.level": "error",
-    }
-    process = subprocess.Popen([program, *(f"--{name}={value}" for name, value in options.items())])
-    try:
-        wait_for(lambda: answers(f"{url}/-/ready"))
-        yield url
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def answers(url):
-    try:
-        with urllib.request.urlopen(url, timeout=1) as reply:
-            return reply.status == 200
-    except (urllib.error.URLError, OSError):
-        return False
-
-
-def wait_for(condition, timeout=20.0):
-    """Wait until something holds, and return it."""
-    until = time.monotonic() + timeout
-    while time.monotonic() < until:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"still not so after {timeout:g} s")

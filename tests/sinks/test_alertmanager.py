@@ -5,8 +5,10 @@ import time
 import urllib.request
 from datetime import UTC, datetime, timedelta
 
+from delivering.servers import wait_for
+
 from driftwatch.sinks import Alertmanager, Letter, Outbox
-from tests.sinks.conftest import LOOPBACK, wait_for
+from tests.sinks.conftest import LOOPBACK
 from tests.sinks.stories import ATTACKS, hostile, opened, resolved, updated
 
 

@@ -9,12 +9,12 @@ from contextlib import suppress
 from itertools import pairwise
 
 import pytest
+from delivering.servers import wait_for
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftwatch.errors import ConfigError, DeliveryError, StateError
 from driftwatch.sinks import JsonLines, Outbox, Policy
-from tests.sinks.conftest import wait_for
 from tests.sinks.scripted import Clock, Scripted, down
 from tests.sinks.stories import life, opened, resolved, updated
 
@@ -111,6 +111,19 @@ def test_a_destination_that_fails_again_and_again_is_left_alone(box, clock):
     assert len(outbox.deliver()) == 20
 
 
+def test_a_success_is_a_fresh_start(box, clock):
+    sink = Scripted(fate=down())
+    outbox = box(sink, policy=Policy(first_delay_s=1, trip_after=3))
+    outbox.put([opened("dw-0001"), opened("dw-0002")])
+    assert len(outbox.deliver()) == 2
+    sink.fate = lambda letters: None
+    clock.pass_(3)
+    assert len(outbox.deliver()) == 2
+    sink.fate = down()
+    outbox.put([opened("dw-0003"), opened("dw-0004")])
+    assert len(outbox.deliver()) == 2  # the first failure in a row again, not the third
+
+
 def test_one_that_hangs_comes_last(box, clock):
     broken, fine = Scripted("broken", down()), Scripted("fine")
     outbox = box(broken, fine)
@@ -137,6 +150,32 @@ def test_what_is_refused_is_a_dead_letter_and_can_be_replayed(box):
     outbox.deliver()
     assert seqs(sink) == [1, 2]
     assert outbox.stats()["scripted"].dead == 0
+
+
+def test_an_opening_that_is_replayed_is_followed_by_its_end(box, clock):
+    sink = Scripted(fate=down("refused", retry=False))
+    outbox = box(sink)
+    outbox.put([opened(), opened("dw-0002")])
+    outbox.deliver()
+    sink.fate = lambda letters: None
+    outbox.put([resolved(opened())])
+    outbox.deliver()
+    clock.pass_(120)
+    outbox.deliver()  # upkeep forgets what is done with
+    assert outbox.replay(incident="dw-0001") == 2
+    outbox.deliver()
+    assert seqs(sink) == [2, 1, 2]
+    assert [e.incident for e in outbox.entries("dead")] == ["dw-0002"]
+
+
+def test_the_thread_sleeps_while_there_is_nothing_to_do(box, clock):
+    """What waits for another transition is not due, however long it has waited."""
+    outbox = box(Scripted(fate=down()), policy=Policy(first_delay_s=100))
+    outbox.put(life())
+    outbox.deliver()
+    assert outbox._wait_s(3600) >= 50
+    clock.pass_(200)
+    assert outbox._wait_s(3600) == 0
 
 
 def test_gone_disables_a_destination_until_it_is_replayed(box):
@@ -308,19 +347,36 @@ def test_what_a_killed_process_was_sending_is_taken_over_when_its_lease_ends(box
 
 def test_nobody_sends_another_transition_of_what_somebody_is_sending(box, clock):
     """A repetition that is under way must not arrive after the end."""
-    second = Scripted()
-    others = box(second)
+    first, second = Scripted(again_s=60), Scripted(again_s=60)
+    mine, others = box(first), box(second)
+    mine.put([opened()])
+    mine.deliver()
+    clock.pass_(60)
 
     def meanwhile(letters):
         others.put([resolved(opened())])
         assert others.deliver() == []
 
-    first = Scripted(fate=meanwhile)
-    mine = box(first)
+    first.fate = meanwhile
+    mine.deliver()
+    assert seqs(first) == [1, 1, 2]
+    assert seqs(second) == []
+
+
+def test_who_was_too_slow_does_not_undo_what_others_did_meanwhile(box, clock):
+    second = Scripted()
+    others = box(second)
+
+    def slow(letters):
+        clock.pass_(31)
+        others.deliver()
+        return DeliveryError("refused", "no", retry=False)
+
+    mine = box(Scripted(fate=slow))
     mine.put([opened()])
     mine.deliver()
-    assert seqs(first) == [1, 2]
-    assert seqs(second) == []
+    assert seqs(second) == [1]
+    assert mine.entries("dead") == []
 
 
 def test_a_stranger_s_file_is_not_touched(tmp_path):
@@ -444,11 +500,14 @@ def test_a_forked_child_delivers_on_its_own_and_its_parent_goes_on(tmp_path):
     outbox.put([opened("dw-parent-1")])
     child = os.fork()
     if child == 0:
+        status = 1
         try:
+            inherited = outbox._database._open
             outbox.put([opened("dw-child")])
+            status = int(outbox._database._open is inherited)  # a parent's connection must not be used
             outbox.close()
         finally:
-            os._exit(0)
+            os._exit(status)
     assert os.waitpid(child, 0)[1] == 0
     outbox.put([opened("dw-parent-2")])
     outbox.close()

@@ -2,11 +2,14 @@
 
 import socket
 import ssl
+import threading
 import time
 
 import pytest
 import trustme
 from delivering.receiver import Receiver, Reply
+from hypothesis import given
+from hypothesis import strategies as st
 
 from driftwatch.errors import DeliveryError
 from driftwatch.sinks.wire import MOST_OF_A_REPLY, Egress, Request, post
@@ -163,6 +166,44 @@ def test_what_must_not_be_reached_is_not_and_no_secret_is_said(url, egress, prob
     with pytest.raises(DeliveryError, match=problem) as caught:
         post(Request(url), egress)
     assert "s3cret" not in str(caught.value)
+
+
+@given(
+    st.one_of(
+        st.text(), st.text().map("https://{}".format), st.from_regex(r"https?://[a-z.\[\]:0-9%@/ ü]+", fullmatch=True)
+    )
+)
+def test_no_url_is_more_than_a_delivery_error(url):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", nobody)
+        with pytest.raises(DeliveryError):
+            post(Request(url), Egress(allow_http=True))
+
+
+def nobody(*asked, **how):
+    raise socket.gaierror("nobody is known in this test")
+
+
+def test_an_ipv6_address_is_reached():
+    with socket.socket(socket.AF_INET6) as server:
+        try:
+            server.bind(("::1", 0))
+        except OSError:
+            pytest.skip("no IPv6 here")
+        server.listen(1)
+        heard = []
+        thread = threading.Thread(target=answer_once, args=(server, heard))
+        thread.start()
+        assert post(Request(f"http://[::1]:{server.getsockname()[1]}/x"), LOOPBACK).status == 204
+        thread.join()
+        assert f"Host: [::1]:{server.getsockname()[1]}\r\n".encode() in heard[0]
+
+
+def answer_once(server, heard):
+    connection, _ = server.accept()
+    with connection:
+        heard.append(connection.recv(65_536))
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
 
 def test_an_allowed_host_is_reached(receiver):
