@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import gzip
 import json
+import os
 import random
 import shutil
 import statistics
@@ -33,6 +34,7 @@ from living.server import serving
 from machine import machine
 
 RESULTS = Path(__file__).parent / "results"
+BASELINE = os.environ.get("BASELINE", "")
 PORT, BLOCKS, LASTING_S = 8011, 48, 85
 
 WATCH = """
@@ -56,7 +58,10 @@ path = "{folder}/incidents.jsonl"
 def watched(folder: Path, port: int) -> Path:
     """The settings of a run."""
     path = folder / "watch.toml"
-    path.write_text(f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder, lasting_s=LASTING_S))
+    learnt = f'baseline = "{BASELINE}"\n' if BASELINE else ""
+    path.write_text(
+        learnt + f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder, lasting_s=LASTING_S)
+    )
     return path
 
 
