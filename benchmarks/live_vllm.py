@@ -88,8 +88,8 @@ def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs:
     after = statistics.median(row["ttft"] for row in chats if row["started_at"] > changed + 20)
     found = transitions(out)
     return {
-        "began": began, "changed": changed, "ended": ended, "hogs": hogs, "lasting_s": LASTING_S,
-        "requests": len(load.rows),
+        "began": began, "changed": changed, "ended": ended, "requests": len(load.rows),
+        "hogs": hogs, "lasting_s": LASTING_S, "baseline": bool(BASELINE),
         "failed": sum(row["status"] != 200 for row in load.rows), "ttft_before_s": before, "ttft_after_s": after,
         "told_after_s": told[0] - changed if told else None,
         "opened_after_s": _seconds(found[0]["opened_at"]) - changed if found else None,
@@ -187,10 +187,11 @@ def keep(what: str, found: dict[str, Any], out: Path) -> None:
     """Put a part beside the others that were measured, with its figure and its recording."""
     file = RESULTS / "live_vllm.json"
     known = json.loads(file.read_text()) if file.exists() else {}
-    known |= {"machine": machine(["numpy", "pydantic", "httpx2"]), what: found}
+    part = f"{what}-baseline" if found.get("baseline") else what
+    known |= {"machine": machine(["numpy", "pydantic", "httpx2"]), part: found}
     file.write_text(json.dumps(known, indent=1) + "\n")
     (RESULTS / "live_vllm.md").write_text(page(known))
-    if what == "pressure":
+    if part == "pressure":
         rows = [json.loads(line) for line in gzip.decompress((out / "requests.jsonl.gz").read_bytes()).splitlines()]
         (RESULTS / "live_vllm-pressure.svg").write_text(figure(found, rows))
         recording = RESULTS / "live_vllm-pressure"
