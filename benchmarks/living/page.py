@@ -30,7 +30,8 @@ def _pressure(run: Row) -> list[str]:
     lines = [
         f"## Pressure on the KV cache{_known(run)}",
         "",
-        "`python benchmarks/live_vllm.py pressure --testbed FOLDER`: chats at 3 a second; then another tenant keeps "
+        f"`{'BASELINE=FILE ' if run.get('baseline') else ''}python benchmarks/live_vllm.py pressure --testbed FOLDER "
+        f"--healthy {run['changed'] - run['began']:.0f}`: chats at 3 a second; then another tenant keeps "
         f"{run['hogs']} long requests going. Scraped every 5 s, ticks final after 3 s (`ticks.lateness_s`), a change "
         f"must last {run['lasting_s']} s (`incidents.lasting_s`; by default 90).",
         "",
