@@ -19,6 +19,7 @@ from driftwatch.simulate import CONFOUNDERS, CONTROLS, SCENARIOS
 from driftwatch.simulate.scenario import Scenario
 from driftwatch.simulate.severity import RELATIVE, SPOILT
 from driftwatch.simulate.summary import SIGNALS
+from driftwatch.sinks.schema import webhook_schema
 
 DOCS = Path(__file__).parent
 
@@ -56,6 +57,11 @@ def meaning(setting: Setting) -> str:
 def schema() -> str:
     """The JSON schema of an incident."""
     return json.dumps(Incident.model_json_schema(), indent=2) + "\n"
+
+
+def webhook() -> str:
+    """The JSON schema of a webhook's body."""
+    return json.dumps(webhook_schema(), indent=2) + "\n"
 
 
 RATES = (0.1, 1.0, 10.0)
@@ -164,6 +170,7 @@ PAGES = {
     "configuration.md": configuration,
     "incident.schema.json": schema,
     "simulator.md": simulator,
+    "webhook.schema.json": webhook,
 }
 
 if __name__ == "__main__":

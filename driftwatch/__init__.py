@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from driftwatch.config import Config
     from driftwatch.errors import ConfigError, DriftwatchError, InputError, MissingExtra, StateError
     from driftwatch.incidents.models import Cause, Finding, HealthCheck, Incident, Segment
+    from driftwatch.monitor import Monitor
     from driftwatch.report import Report
     from driftwatch.scan import fit, scan
 
@@ -37,6 +38,7 @@ __all__ = [
     "Incident",
     "InputError",
     "MissingExtra",
+    "Monitor",
     "Report",
     "Segment",
     "StateError",
@@ -50,6 +52,7 @@ _HOME = {
     "config": ("Config",),
     "errors": ("ConfigError", "DriftwatchError", "InputError", "MissingExtra", "StateError"),
     "incidents.models": ("Cause", "Finding", "HealthCheck", "Incident", "Segment"),
+    "monitor": ("Monitor",),
     "report": ("Report",),
     "scan": ("fit", "scan"),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import Any, get_args
@@ -18,12 +18,17 @@ from click.core import ParameterSource
 from pydantic import ValidationError
 
 import driftwatch as dw
+from driftwatch import sinks
 from driftwatch._settings import default_toml
+from driftwatch.cli_outbox import outbox
+from driftwatch.cli_outbox import summary as delivered
+from driftwatch.collector.command import collect
 from driftwatch.demo import recording
 from driftwatch.demo.show import watch
 from driftwatch.errors import DriftwatchError, InputError
 from driftwatch.explain import html
 from driftwatch.incidents.models import Format, Incident, Severity
+from driftwatch.live.command import watch as watch_live
 from driftwatch.price import delays
 from driftwatch.simulate import CONFOUNDERS, SHAPES
 from driftwatch.simulate import SEVERITIES as FELT
@@ -64,6 +69,9 @@ def app() -> None:
     """Find the incidents of language-model serving that dashboards stay green about."""
 
 
+app.add_command(outbox)
+
+
 @app.command()
 @click.argument("requests", nargs=-1)
 @click.option("--metrics", multiple=True, metavar="FILE", help="Metrics: OpenMetrics text or a table. Repeatable.")
@@ -72,6 +80,7 @@ def app() -> None:
 @click.option("--baseline", metavar="FILE", help="What is healthy, learnt before by: driftwatch fit.")
 @click.option("--html", "page", type=Output(), metavar="FILE", help="Write a report with charts.")
 @click.option("--json", "json_", type=Output(), metavar="FILE", help="Write all facts as JSON.")
+@click.option("--send", is_flag=True, help="Tell the destinations in the configuration's section [alerts].")
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), default="warning", show_default=True, help="Exit with 1 from here."
 )
@@ -83,11 +92,15 @@ def scan(
     baseline: str | None,
     page: Path | None,
     json_: Path | None,
+    send: bool,
     fail_on: str,
 ) -> int:
     """Look for incidents in REQUESTS: log files, globs, or recording folders."""
     if not requests and not metrics:
         raise click.UsageError("nothing to scan: give request logs, a recording folder, or --metrics")
+    alerts = dw.Config.load(config).alerts
+    if send and not alerts.destinations:
+        raise click.UsageError("--send needs a --config with [[alerts.destinations]]")
     learnt = dw.Baseline.load(baseline) if baseline else None
     with progress_bar() as progress:
         report = dw.scan(
@@ -103,6 +116,9 @@ def scan(
         report.to_html(page)
     if json_:
         report.to_json(json_)
+    if send:
+        with closing(sinks.configured(alerts)) as box:
+            click.echo(delivered(report.send(box)))
     return int(any(SEVERITIES.index(i.severity) >= SEVERITIES.index(fail_on) for i in report.incidents))
 
 
@@ -255,6 +271,10 @@ def config() -> int:
     """Print the default configuration, every key with its meaning."""
     click.echo(default_toml(), nl=False)
     return 0
+
+
+app.add_command(watch_live)
+app.add_command(collect)
 
 
 def stored_incidents(path: Path) -> list[Incident]:

@@ -11,15 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
+from driftwatch._section import Section
+from driftwatch.alerting import Alerts
 from driftwatch.errors import ConfigError
-
-
-class Section(BaseModel):
-    """Base of all sections: immutable; an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Input(Section):
@@ -152,6 +148,14 @@ class Text(Section):
     max_scores: int = Field(4, ge=0, le=4, description="Scores of a stream that are judged: those that came first.")
 
 
+class Maintenance(Section):
+    """Some time in which nobody is to be paged; what lasts longer is told then."""
+
+    start: AwareDatetime = Field(description="When it begins, with an offset.")
+    end: AwareDatetime = Field(description="When it ends, with an offset.")
+    where: dict[str, str] = Field({}, description="Labels of the streams that it is for; empty: all.")
+
+
 class Incidents(Section):
     """How evidence becomes incidents."""
 
@@ -161,6 +165,7 @@ class Incidents(Section):
     )
     quiet_s: float = Field(120.0, gt=0, description="Back within the margin for this long means resolved, in seconds.")
     critical_change: float = Field(1.0, gt=0, description="A relative change this large is critical.")
+    maintenance: tuple[Maintenance, ...] = Field((), description="Windows of maintenance.")
 
 
 class Attribution(Section):
@@ -196,6 +201,32 @@ class Health(Section):
     rules_files: tuple[str, ...] = Field((), description="Prometheus rule files; simple comparisons are read.")
 
 
+class Monitoring(Section):
+    """How a monitor lives in a serving process."""
+
+    queue: int = Field(
+        65_536, ge=1, description="Calls that wait for the background thread; more are shed, and counted."
+    )
+    text_mb: int = Field(64, ge=0, description="Of texts and vectors, what waits at most; beyond it calls go without.")
+    pause_s: float = Field(0.25, gt=0, description="The background thread looks for work this often, in seconds.")
+    cpu_share: float = Field(
+        0.05,
+        gt=0,
+        le=1,
+        description="Of a core, what judging may take on average: with many streams it looks less often.",
+    )
+    traffic: Literal["requests", "histograms"] = Field(
+        "requests", description="What tells of latency: request by request, or the histograms of a metrics page."
+    )
+    collector: str = Field("", description="Where ticks are handed to instead: unix:///path or http://host:port.")
+    spool_mb: int = Field(64, ge=1, description="What waits for the collector at most; the oldest is let go, in MB.")
+    patience_s: float = Field(
+        15.0, gt=0, description="A collector waits so long for a worker that is not heard of, in seconds."
+    )
+    folder: str = Field("", description="Where checkpoints and alerts to be sent are kept; empty: in memory only.")
+    checkpoint_s: float = Field(60.0, gt=0, description="At most so much is lost in a crash, in seconds.")
+
+
 class Config(Section):
     """All settings. Every key has a default: an empty file is a valid configuration.
 
@@ -217,6 +248,8 @@ class Config(Section):
     incidents: Incidents = Field(Incidents(), description="How evidence becomes incidents.")
     attribution: Attribution = Field(Attribution(), description="How causes are looked for.")
     health: Health = Field(Health(), description="The checks of your dashboards.")
+    alerts: Alerts = Field(Alerts(), description="Who is told of incidents, of which, and when.")
+    monitor: Monitoring = Field(Monitoring(), description="How a monitor lives in a serving process.")
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any], *, source: str = "config") -> Config:
@@ -258,8 +291,16 @@ class Config(Section):
         return cls.parse(settings, source=str(path))
 
     def digest(self) -> str:
-        """A short hash that changes with any setting."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """A short hash that changes with any setting that bears on what is found."""
+        return _hash(self.model_dump_json(exclude={"alerts", "monitor"}))
+
+    def shape(self) -> str:
+        """A short hash that changes with any setting that what is known of a stream depends on."""
+        return _hash(self.model_dump_json(include={"ticks", "streams", "learning", "budget", "margins"}))
+
+
+def _hash(settings: str) -> str:
+    return hashlib.sha256(settings.encode()).hexdigest()[:16]
 
 
 def _complaint(location: tuple[int | str, ...], message: str, kind: str) -> str:

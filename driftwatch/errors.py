@@ -5,7 +5,8 @@
     DriftwatchError
     ├── InputError        a source that cannot be used at all (a broken row is quarantined instead)
     ├── ConfigError       a key, a value or a file of the configuration
-    ├── StateError        a saved baseline or checkpoint that does not fit
+    ├── StateError        a saved baseline, checkpoint or outbox that does not fit
+    ├── DeliveryError     a destination did not take a message
     └── MissingExtra      a package that one of the extras installs (also an ImportError)
 """
 
@@ -41,6 +42,26 @@ class ConfigError(DriftwatchError):
 
 class StateError(DriftwatchError):
     """A saved state that cannot be read, or that another configuration made."""
+
+
+class DeliveryError(DriftwatchError):
+    """A destination did not take a message.
+
+    Parameters
+    ----------
+    reason
+        One word of a closed list (it labels a metric), such as ``"timeout"``.
+    problem
+        What happened, as one sentence; it never holds a secret.
+    retry
+        Whether the same message may be taken later.
+    after_s
+        The destination asked to be left alone for this long, in seconds.
+    """
+
+    def __init__(self, reason: str, problem: str, *, retry: bool = True, after_s: float = 0.0) -> None:
+        self.reason, self.problem, self.retry, self.after_s = reason, problem, retry, after_s
+        super().__init__(f"{reason}: {problem}")
 
 
 class MissingExtra(DriftwatchError, ImportError):

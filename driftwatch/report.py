@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html as escaping
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -19,6 +19,7 @@ from driftwatch.explain.findings import lead
 from driftwatch.explain.numbers import clean, clock, lasting, utc
 from driftwatch.explain.story import Section, Table
 from driftwatch.incidents.models import Incident, Record
+from driftwatch.sinks import Outbox, Outcome, Sink
 from driftwatch.statistics.whitening import PROMISED
 
 _MOST = 20  # rows of a table in words; all of them are in the JSON
@@ -127,6 +128,36 @@ class Report(Record):
         return load("pandas", "batch").DataFrame(
             [_row(incident) for incident in self.incidents], columns=list(_COLUMNS)
         )
+
+    def send(self, sinks: Iterable[Sink] | Outbox, *, path: str | Path | None = None) -> list[Outcome]:
+        """Tell destinations of the incidents, through a durable outbox, and try to deliver now.
+
+        What is not taken stays in the outbox; what an earlier scan of the same log has told is not told again.
+
+        Parameters
+        ----------
+        sinks
+            Destinations, or an outbox that has some.
+        path
+            File of the outbox, where only destinations are given; by default that in the folder for state.
+
+        Returns
+        -------
+        list
+            What became of each attempt.
+
+        Raises
+        ------
+        StateError
+            If the outbox cannot be written.
+        """
+        outbox = sinks if isinstance(sinks, Outbox) else Outbox(path, sinks)
+        try:
+            outbox.put(self.incidents)
+            return outbox.deliver()
+        finally:
+            if outbox is not sinks:
+                outbox.close()
 
     def summary(self) -> tuple[str, ...]:
         """What was found and what was looked at, in two sentences."""

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 
 import driftwatch as dw
+from driftwatch.engine import Engine
+from driftwatch.events.columns import Metrics
+from driftwatch.readers import Quarantine, read_metrics
 from driftwatch.report import Report
 from tests.sameness import assert_same, facts
 
@@ -128,6 +131,27 @@ def test_an_engines_histograms_alone_are_enough(recordings: Path) -> None:
     folder = recordings / "vllm_cpu" / "kv_hog"
     assert_it_is_the_hog(dw.scan(metrics=folder / "metrics.om.gz"), folder, rows=False)
     assert dw.scan(metrics=recordings / "vllm_cpu" / "healthy" / "metrics.om.gz").incidents == ()
+
+
+def test_histograms_page_by_page_give_what_a_scan_of_them_gives(recordings: Path) -> None:
+    """As a monitor gets them, with time going on; what a scan says before its last look is the same."""
+    file = recordings / "vllm_cpu" / "kv_hog" / "metrics.om.gz"
+    (metrics,) = _joined(read_metrics(file, dw.Config(), Quarantine()))
+    engine, found = Engine(dw.Config(), from_requests=False, keep_series=True), []
+    times, rows = np.unique(metrics.at, return_inverse=True)
+    for number, now in enumerate(times.tolist()):
+        here = rows == number
+        engine.add(Metrics(metrics.at[here], metrics.series[here], metrics.value[here], metrics.keys))
+        found += engine.advance(now=now)
+    latest = {incident.id: incident for incident in [*found, *engine.finish()]}
+    assert_same(facts(latest.values()), facts(dw.scan(metrics=file).incidents))
+
+
+def _joined(parts: Iterable[Metrics]) -> list[Metrics]:
+    """All samples in one batch: the keys of a source's later batches begin with those of its earlier ones."""
+    batches = list(parts)
+    arrays = (np.concatenate([getattr(batch, name) for batch in batches]) for name in ("at", "series", "value"))
+    return [Metrics(*arrays, batches[-1].keys)]
 
 
 def test_the_bundled_recording_is_the_hog(bundled: Path) -> None:

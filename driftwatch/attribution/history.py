@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from driftwatch.baseline import Judged, Observed, SegmentSums
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.robust import sums
 from driftwatch.ticks import Ticks
+from driftwatch.ticks.tick import joined
 
 
 @dataclass(slots=True)
@@ -34,14 +36,47 @@ class StreamHistory:
     def add(self, judged: Judged) -> None:
         """Keep judged ticks."""
         for name, seen in judged.tracks.items():
+            if not len(seen.tick):
+                continue
             self.observed.setdefault(name, deque()).append(seen)
         for name, parts in judged.segments.items():
+            if not len(parts.tick):
+                continue
             self.segments.setdefault(name, deque()).append(parts)
 
     def add_flow(self, ticks: Ticks) -> None:
         """Keep what began and what ended."""
         if len(ticks.flow_tick):
             self.flows.append(ticks.flows())
+
+    def settle(self, since: int) -> None:
+        """Put the pieces from a tick on together: one tick each, they would take many times the memory."""
+        for observed in self.observed.values():
+            _join(observed, since)
+        for segments in self.segments.values():
+            _join(segments, since)
+        late: list[Ticks] = []
+        while self.flows and self.flows[-1].flow_known[0] >= since:
+            late.insert(0, self.flows.pop())
+        if late:
+            self.flows.append(joined(late))
+
+    def keep(self) -> dict[str, Any]:
+        """All that is known: the pieces of a signal end to end, and how long each is."""
+        flows = list(self.flows)
+        return {
+            "observed": {name: (_joined(p), [len(x.tick) for x in p]) for name, p in self.observed.items() if p},
+            "segments": {name: (_joined(p), [len(x.tick) for x in p]) for name, p in self.segments.items() if p},
+            "flows": (joined(flows), [len(piece.flow_tick) for piece in flows]),
+        }
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Go on from what another one knew."""
+        self.observed = {name: _taken_up(*known) for name, known in state["observed"].items()}
+        self.segments = {name: _taken_up(*known) for name, known in state["segments"].items()}
+        flows, lengths = state["flows"]
+        ends = np.cumsum([0, *lengths]).tolist()
+        self.flows = deque(flows.flow_rows(a, b) for a, b in pairwise(ends))
 
     def trim(self, before: int) -> None:
         """Forget what lies before this tick."""
@@ -105,3 +140,34 @@ class StreamHistory:
 
 
 _COLUMNS = ("tick", "segment", "count", "total", "squares", "raw")
+Piece = TypeVar("Piece", Observed, SegmentSums)
+
+
+def _joined(pieces: Collection[Piece]) -> Piece:
+    """Pieces that follow one another as one; what is not by tick is that of the first."""
+    first = next(iter(pieces))
+    columns: dict[str, Any] = {name: np.concatenate([getattr(p, name) for p in pieces]) for name in _arrays(first)}
+    return replace(first, **columns)
+
+
+def _join(pieces: deque[Piece], since: int) -> None:
+    late: list[Piece] = []
+    while pieces and pieces[-1].tick[0] >= since:
+        late.insert(0, pieces.pop())
+    if late:
+        pieces.append(_joined(late) if len(late) > 1 else late[0])
+
+
+def _taken_up(whole: Piece, lengths: Sequence[int]) -> deque[Piece]:
+    """Pieces of these lengths, from all of them end to end."""
+    names, ends = _arrays(whole), np.cumsum([0, *lengths]).tolist()
+
+    def piece(start: int, end: int) -> Piece:
+        columns: dict[str, Any] = {name: getattr(whole, name)[start:end] for name in names}
+        return replace(whole, **columns)
+
+    return deque(piece(start, end) for start, end in pairwise(ends))
+
+
+def _arrays(piece: Observed | SegmentSums) -> list[str]:
+    return [f.name for f in fields(piece) if isinstance(getattr(piece, f.name), np.ndarray)]

@@ -103,7 +103,7 @@ def _notes(outage: Outage, heard: Telemetry, last: int) -> list[str]:
             notes.append("other streams went on" if others else "no other stream had requests meanwhile")
         if measured is not None:
             notes.append("metrics kept coming" if measured else "no metrics came either")
-        dark = not others and (measured is False or not heard.staleness.units)
+        dark = not others and (measured is False or not heard.staleness.any)
         if dark and "requests" not in lost:  # requests that hang were seen to begin
             notes.append(
                 "a restart or a fault of whatever collects the logs looks the same: "

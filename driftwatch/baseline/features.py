@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import CELLS, UNKNOWN_CELL, Floats, Ints, cell_of
 from driftwatch.statistics.robust import sums
 from driftwatch.ticks.tick import TOKENS, Ticks
@@ -26,6 +27,7 @@ LONG_SPAN = 60
 """Over so many ticks the load is more than chance."""
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Workload:
     """Rows of ticks with their workload.
@@ -138,6 +140,7 @@ def used(given: tuple[str, ...]) -> NDArray[np.bool_]:
     return np.array([name in names for name in FEATURES])
 
 
+@saved
 @dataclass(slots=True)
 class Seen:
     """The range of workload that was learnt from, by token count.

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats, Ints
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Observed:
     """One signal of one stream by tick, as the detectors take it.
@@ -37,6 +39,7 @@ class Observed:
     allowed: Floats | None = None
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Each:
     """Numbers of single answers.
@@ -53,6 +56,7 @@ class Each:
     values: Mapping[str, Floats]
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class SegmentSums:
     """Residuals of one signal by tick and segment.
@@ -75,6 +79,7 @@ class SegmentSums:
     raw: Floats
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Ticks of one stream, judged.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from driftwatch.baseline.tails import HEALTHY
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats
 
 WITH_LOAD = 0.5
@@ -17,6 +18,7 @@ SLOWER = ("itl", "latency")
 """Signals that load slows so: an engine that has slots left begins no later for it."""
 
 
+@saved
 @dataclass(slots=True)
 class UsualLoad:
     """The load that requests met while all was well: what lies above it may be more than was learnt from.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from driftwatch.baseline.features import Workload
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.ticks.tick import Ticks, joined
 
@@ -15,6 +16,7 @@ NEVER = 2**60
 """A tick beyond all others."""
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Pending:
     """Judged rows that may be learnt from once they are old enough.

@@ -9,6 +9,7 @@ import numpy as np
 from driftwatch.baseline.features import LONG_SPAN, Workload
 from driftwatch.baseline.load import WITH_LOAD
 from driftwatch.baseline.workload import Measured
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.robust import sums
 
@@ -36,6 +37,7 @@ def expected_rise(share: float, load: Floats, longer: Floats) -> Floats:
     return np.asarray(WITH_LOAD * np.maximum(load, 0.0) + by_length)
 
 
+@saved
 @dataclass(slots=True)
 class Asked:
     """What users ask of the prefix cache: tokens that are new to it if it finds what it usually does, and lengths.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
@@ -59,6 +60,8 @@ class Senders:
     name: Callable[[int], str]
     seen: dict[int, tuple[float, float]] = field(default_factory=dict)
     level: dict[int, float] = field(default_factory=dict)
+
+    STATE: ClassVar = ("seen", "level")
 
     def levels(self, segment: Ints, prompt: Ints) -> Floats:
         """The level of each row's kind, shape (n,); NaN where too little is known of it.

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import CELLS, Floats, Ints
 from driftwatch.ticks.tick import OUTCOMES
 
 _PULL = 20.0  # a prompt cell counts for itself as far as it has more requests than this
 
 
+@saved
 @dataclass(slots=True)
 class Shares:
     """What was learnt of each outcome, by prompt cell.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from driftwatch.baseline.workload import (
 )
 from driftwatch.config import Learning
 from driftwatch.events.signals import BURSTS, BY_NAME, TAILS
+from driftwatch.state import keep, take
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.robust import sums
 from driftwatch.ticks.tick import OUTCOMES, Ticks, merge
@@ -36,6 +38,10 @@ from driftwatch.ticks.tick import OUTCOMES, Ticks, merge
 _REFIT = 1.25  # solve again when there is this much more to learn from
 _SETTLED = 0.95  # of the requests that are under way when a warm-up begins are done when it is learnt from
 _GAP = 720  # a warm-up does not reach over a longer pause, in ticks
+_STATE = (
+    *("models", "seen", "shares", "asked", "load", "centre", "warmup", "warmup_first", "down"),
+    *("work", "worth", "learnt", "solved", "notes"),
+)
 _STEP_SIGNALS = ("ttft", "itl", "latency")
 
 
@@ -110,6 +116,26 @@ class StreamBaseline:
                 if name in BY_SENDER:
                     self.senders[name] = Senders(self.sender)
                     self.senders[name].restore(arrays[f"senders.{name}"])
+
+    def keep(self) -> dict[str, Any]:
+        """All that is known, to go on elsewhere as if nothing had happened."""
+        kept = {name: getattr(self, name) for name in _STATE}
+        return kept | {"pending": self.pending, "senders": {k: keep(s) for k, s in self.senders.items()}}
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Go on from what another one knew."""
+        for name in _STATE:
+            setattr(self, name, state[name])
+        self.pending = list(state["pending"])
+        self.senders = {}
+        for name, known in state["senders"].items():
+            self.senders[name] = Senders(self.sender)
+            take(self.senders[name], known)
+
+    def pass_over(self, pause: int) -> None:
+        """Go on after so many ticks of which nothing is known."""
+        unknown = np.full(min(pause, LONG_SPAN), np.nan)
+        self.work = np.concatenate([self.work, unknown])[-(LONG_SPAN - 1) :]
 
     @property
     def progress(self) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import BUCKETS, WIDTH, Floats, bucket_of, log_value
 from driftwatch.statistics.robust import sums
 
@@ -53,6 +54,7 @@ def surely(middle: Floats, count: Floats, scale: float) -> Floats:
     return np.asarray(middle - 1.645 * scale / np.sqrt(count))
 
 
+@saved
 @dataclass(slots=True)
 class Tail:
     """Distances of one signal, counted by bucket: constant memory, and the order of learning leaves no trace.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from driftwatch.baseline.features import FEATURES, Workload, used
 from driftwatch.baseline.tails import HEALTHY_TICKS, Tail
 from driftwatch.events.signals import BY_NAME
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats, Ints, log_value
 from driftwatch.statistics.robust import Gram, gram, huber_fit, huber_weights, midmean, solve, sums
 from driftwatch.ticks.tick import Ticks
@@ -48,6 +49,7 @@ def measured(signal: str, ticks: Ticks, workload: Workload) -> Measured:
     return Measured(row, log_value(bucket), count.astype(np.float64))
 
 
+@saved
 @dataclass(slots=True)
 class WorkloadModel:
     """Expected log value of one signal given the workload, with what it needs to go on learning.

@@ -6,6 +6,7 @@ Each value is whitened by what its own past predicts, ranked among all that came
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,12 +79,22 @@ class LocationDetector:
         self.newest = np.zeros((LONGEST, self.series))
         self.past = Past(self.series)
         self.reach: Ints = np.zeros(self.series, np.int64)
+        self.power = np.zeros(self.series)
         self.bets = np.ones((self.series, *table().shape))
         self.level = np.zeros(self.series)
         self.scatter = np.zeros(self.series)
         self.variance = np.zeros(self.series)
         self.fitted = np.zeros(self.series, np.int64)
         self.unfitted = np.zeros(self.series, np.int64)
+
+    def parts(self) -> dict[str, Any]:
+        """What is saved: the bets follow from their power."""
+        return {name: part for name, part in vars(self).items() if name != "bets"}
+
+    def restored(self) -> None:
+        """Make what is not saved from what is."""
+        for k in np.flatnonzero(self.fitted):
+            self.bets[k] = np.exp(self.power[k] * table())
 
     def ready(self, series: int) -> bool:
         """Whether there is a past to rank against."""
@@ -173,7 +184,8 @@ class LocationDetector:
         self.taps[:, k] = fit.taps
         error = 1.96 * math.sqrt(self.variance[k] / len(learnt)) if self.anchored else 0.0
         self.near[k] = (self.margin[k] + error) * fit.taps.sum()
-        self.bets[k] = np.exp(fit.worth * (1.0 if self.anchored else allowance(len(learnt))) * table())
+        self.power[k] = fit.worth * (1.0 if self.anchored else allowance(len(learnt)))
+        self.bets[k] = np.exp(self.power[k] * table())
         self._recount(k)
 
     def _recount(self, k: int) -> None:

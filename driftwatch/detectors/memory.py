@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,10 @@ class Memory:
             ),
         )
         self.end = 0
+
+    def parts(self) -> dict[str, Any]:
+        """What is saved: all but the room for rows to come."""
+        return vars(self) | {"store": self.rows}
 
     @property
     def rows(self) -> NDArray[np.void]:

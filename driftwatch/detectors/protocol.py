@@ -6,11 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats, Ints
 
 _CLEAR = 3.0  # standard deviations of a tick that is not there by chance
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Shift:
     """How much moved, and since when, as seen at one tick.

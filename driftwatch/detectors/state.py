@@ -70,11 +70,15 @@ def _fill(name: str, value: Any, arrays: Arrays) -> Any:
         return kind(**filled)
     for key, part in filled.items():
         setattr(value, key, part)
+    if hasattr(value, "restored"):
+        value.restored()
     return value
 
 
 def _parts(value: Any) -> dict[str, Any]:
     """What an object is made of, but for functions."""
+    if hasattr(value, "parts"):
+        return dict(value.parts())
     if is_dataclass(value):
         return {field.name: getattr(value, field.name) for field in fields(value)}
     return {key: part for key, part in vars(value).items() if not callable(part)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from driftwatch.statistics.buckets import Floats, Ints
@@ -28,6 +30,10 @@ class Waiting:
         self.ticks: Ints = np.empty(0, np.int64)
         self.values: Floats = np.empty((0, *shape))
         self.end = 0
+
+    def parts(self) -> dict[str, Any]:
+        """What is saved: all but the room for rows to come."""
+        return {"ticks": self.tick, "values": self.value, "end": self.end}
 
     def __len__(self) -> int:
         return self.end

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.events.texts import Answers, Texts, join_answers, join_texts
+from driftwatch.state import saved
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int32]
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Coded:
     """A column of strings, each stored once.
@@ -82,6 +84,7 @@ def concat_coded(parts: Sequence[Coded]) -> Coded:
     return Coded(np.concatenate(codes) if codes else np.empty(0, np.int32), tuple(position))
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Requests:
     """Completed (or lost, or running) requests, a row each.
@@ -191,6 +194,7 @@ def concat_requests(parts: Sequence[Requests]) -> Requests:
     )
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class SeriesKey:
     """One time series as its source names it.
@@ -210,6 +214,7 @@ class SeriesKey:
     kind: str = ""
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Metrics:
     """Samples of time series, a row each.
@@ -235,6 +240,7 @@ class Metrics:
         return len(self.at)
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Markers:
     """Things that people or deploy systems did: roll-outs, config changes, restarts.

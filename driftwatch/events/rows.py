@@ -15,6 +15,7 @@ from driftwatch.events.texts import Texts
 
 CLOCK_S = 1e-3
 """Clocks are read one after the other: an end this much before its start is no contradiction, in seconds."""
+_FALSE = frozenset({"", "0", "false", "none", "null", "[]", "{}", "nan"})
 
 
 def complete(numbers: dict[str, Floats]) -> dict[str, Floats]:
@@ -64,6 +65,18 @@ def failed(status: Floats, words: Coded, error: Coded, finish: Coded) -> NDArray
     """
     bad = np.array([v.lower() in FAILURES for v in words.values] + [False])[words.codes]
     return np.asarray((status >= 500) | bad | (error.codes >= 0) | finish.equals("error"), np.bool_)
+
+
+def errors(column: Coded) -> Coded:
+    """What went wrong, without what says in words that nothing did.
+
+    Examples
+    --------
+    >>> errors(Coded.of(["None", "out of memory", None])).codes.tolist()
+    [-1, 1, -1]
+    """
+    real = np.array([v.strip().lower() not in _FALSE for v in column.values] + [False])[column.codes]
+    return Coded(np.where(real, column.codes, -1).astype(np.int32), column.values)
 
 
 def finish_reasons(column: Coded) -> Coded:

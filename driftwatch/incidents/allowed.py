@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from driftwatch.detectors.memory import KEPT
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats, Ints
 
 
+@saved
 @dataclass(slots=True)
 class Allowed:
     """By how much users alone may have raised a signal, tick by tick, as far back as a change is dated.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.ticks import Ticks
 
@@ -20,6 +21,7 @@ _ROUNDING = 1e-9  # so many capped steps make the threshold exactly: the last di
 _WELL = math.log(20.0)
 
 
+@saved
 @dataclass(slots=True)
 class Hanging:
     """One stream: how many of the requests that began in a tick are overdue.
@@ -141,6 +143,10 @@ class Hanging:
     def usual(self) -> int:
         """The longest usual duration, in ticks."""
         return 0 if self.limit is None else (self.limit - _SLACK) // 2
+
+    def pass_over(self) -> None:
+        """Let go of requests in flight: whether they end will not be known."""
+        self.begun, self.overdue = np.zeros_like(self.begun), np.zeros_like(self.overdue)
 
     def learn(self) -> None:
         """Set the limit and the share from the healthy requests seen so far."""

@@ -11,12 +11,14 @@ from driftwatch.config import Config
 from driftwatch.detectors import Shift
 from driftwatch.events.signals import BY_NAME, Signal
 from driftwatch.incidents.models import Kind, Severity, Status
+from driftwatch.state import saved
 
 _RANK: dict[Kind, int] = {"degradation": 4, "change": 3, "improvement": 2, "workload": 1, "telemetry": 0}
 FIRST_UPDATE = 12
 """Ticks after opening at which an incident is looked at again; then after twice as long, and so on."""
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Alarm:
     """One test of one stream that reached its threshold.
@@ -45,6 +47,7 @@ class Alarm:
     effective: float = math.inf
 
 
+@saved
 @dataclass(slots=True)
 class Life:
     """An incident while it is alive; the record (`Incident`) is made from it.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats, Ints
 
 WINDOWS = (24, 288, 2880)
@@ -18,6 +19,7 @@ _LONGER = 1.5
 _STRAY = 3  # busy ticks below which a return may be a stray request
 
 
+@saved
 @dataclass(slots=True)
 class Silence:
     """One stream: which ticks had requests, and whether the silence since the last one is too long.
@@ -132,6 +134,12 @@ class Silence:
     def _keep(self, x: Floats, length: Ints, place: Ints) -> None:
         self.runs, self.lengths = np.append(self.runs, x)[-_KEPT:], np.append(self.lengths, length)[-_KEPT:]
         self.run_at = np.append(self.run_at, place)[-_KEPT:]
+
+    def pass_over(self, tick: int) -> None:
+        """Go on at a later tick: nobody listened until then, so that the silence says nothing."""
+        if self.last is not None and self.lost is None:
+            self.last += max(tick - self.next, 0)
+            self.next = tick
 
     def learn(self) -> None:
         """Set the bound from the healthy silences seen so far."""

@@ -47,6 +47,11 @@ class Staleness:
         Width of a tick, in seconds.
     """
 
+    STATE = (
+        *("units", "refused", "waiting", "taken"),
+        *("first", "last", "span", "samples", "longest", "back", "stale"),
+    )
+
     def __init__(self, width_s: float) -> None:
         self.width_s = width_s
         self.units: dict[tuple[str, str], int] = {}
@@ -116,6 +121,10 @@ class Staleness:
         np.maximum.at(self.longest, unit[counted], gap[counted])
         np.maximum.at(self.last, unit, tick)
 
+    def pass_over(self, pause: int) -> None:
+        """Nobody listened for so many ticks: no sample was due meanwhile."""
+        self.last = np.where(self.samples > 0, self.last + pause, self.last)
+
     def _grow(self) -> None:
         more = len(self.units) - len(self.first)
         if more:
@@ -128,6 +137,11 @@ class Staleness:
                 )
             )
             self.stale = np.append(self.stale, np.zeros(more, np.bool_))
+
+    @property
+    def any(self) -> bool:
+        """Whether any metrics came so far."""
+        return bool((self.samples > 0).any())
 
     @property
     def usual(self) -> Floats:
@@ -155,7 +169,7 @@ class Staleness:
                 source,
                 min(int(self.last[k] + max(round(usual[k]), 1)) for k in members),
                 tuple(sorted(names[k][1] for k in members)),
-                sum(s == source for s, _ in names),
+                sum(s == source and n > 0 for (s, _), n in zip(names, self.samples.tolist(), strict=True)),
                 float(np.median(usual[members])) * self.width_s,
             )
             for source, members in sorted(by_source.items())

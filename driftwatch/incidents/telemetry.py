@@ -21,6 +21,7 @@ from driftwatch.incidents.life import FIRST_UPDATE, Alarm
 from driftwatch.incidents.models import Status
 from driftwatch.incidents.silence import Silence
 from driftwatch.incidents.staleness import Stale, Staleness
+from driftwatch.state import saved
 from driftwatch.ticks import Ticks
 
 What = Literal["traffic", "requests", "series"]
@@ -28,6 +29,7 @@ DOUBTFUL = math.log(20.0)
 """Nats from which a silence is told by its own test, and no longer as a change of the request rate."""
 
 
+@saved
 @dataclass(slots=True)
 class Gone:
     """One thing that stopped.
@@ -66,6 +68,7 @@ class Gone:
     vague: int = 1
 
 
+@saved
 @dataclass(slots=True)
 class Outage:
     """A telemetry incident while it is alive; the record (`Incident`) is made from it."""
@@ -102,6 +105,8 @@ class Telemetry:
     threshold
         ln A of the false-alarm budget; each of the tests takes a share as large as a signal's.
     """
+
+    STATE = ("silences", "hanging", "staleness", "outages", "found")
 
     def __init__(self, config: Config, threshold: float) -> None:
         self.threshold, self.width = threshold, config.ticks.width_s
@@ -192,9 +197,36 @@ class Telemetry:
             if all(gone.ended is not None for gone in outage.gone) and last - outage.opened >= quiet:
                 outage.resolved, outage.status = last, "resolved"
                 yield outage, last
+        self._hear_again(quiet)
         for silence, hanging in zip(self.silences.values(), self.hanging.values(), strict=True):
             silence.learn()
             hanging.learn()
+
+    def _hear_again(self, quiet: int) -> None:
+        """Watch again what came back after its loss was accepted."""
+        told = {(g.what, g.source) for o in self.outages if o.resolved is None for g in o.gone if g.ended is None}
+        for title, silence in self.silences.items():
+            if silence.lost is not None and ("traffic", title) not in told:
+                back = silence.back(quiet)
+                if back is not None:
+                    silence.resume(back)
+            hanging = self.hanging[title]
+            if ("requests", title) not in told and hanging.back() is not None:
+                hanging.resume()
+
+    def accept(self, outage: Outage, tick: int) -> None:
+        """What is lost is not expected any more; when it comes back it is watched again."""
+        for gone in outage.gone:
+            if gone.ended is None:
+                gone.evidence, gone.ended = self.evidence(gone, tick), tick
+
+    def pass_over(self, tick: int, pause: int) -> None:
+        """Go on at a later tick: nobody listened for so many ticks."""
+        for silence in self.silences.values():
+            silence.pass_over(tick)
+        for hanging in self.hanging.values():
+            hanging.pass_over()
+        self.staleness.pass_over(pause)
 
     def _look(self, gone: Gone, returned: list[tuple[str, str]], last: int, quiet: int) -> None:
         if gone.what == "series":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from driftwatch.baseline import Judged, StreamBaseline
 from driftwatch.baseline.judged import beside
 from driftwatch.config import Config
-from driftwatch.detectors import Shift
+from driftwatch.detectors import Shift, state_of, take_state
 from driftwatch.errors import StateError
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.allowed import Allowed
@@ -20,6 +21,7 @@ from driftwatch.incidents.lasting import lasts, least_ticks
 from driftwatch.incidents.life import Alarm, kind_of
 from driftwatch.incidents.panel import SLOW_LOCATIONS, Panel, SignalTest, margins_of, panels_of, signal_tests
 from driftwatch.incidents.text import TO_TELL_TOPICS, TextWatch
+from driftwatch.state import keep, take
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.ranks import lag_of
 from driftwatch.ticks import Ticks
@@ -27,6 +29,7 @@ from driftwatch.ticks import Ticks
 DOUBT = math.log(20.0)
 """Log e-value from which something may be changing: learning waits, and the signal is shown beside others."""
 _SURELY = 3.1  # one-sided, one in a thousand
+_STATE = ("hot", "standing", "told", "requests", "ticks", "learnt_ticks", "allowed")
 EPOCH = 24
 """Learning, recovery and restarts happen at ticks that are multiples of this, however the stream is cut."""
 
@@ -304,6 +307,23 @@ class StreamWatch:
         for name, test in self.tests.items():
             if f"detector.{name}" in arrays:
                 test.detector.restore(test.column, arrays[f"detector.{name}"])
+
+    def keep(self) -> dict[str, Any]:
+        """All that is known, to go on elsewhere as if nothing had happened."""
+        kept = {name: getattr(self, name) for name in _STATE}
+        parts = {"baseline": keep(self.baseline), "text": keep(self.text)}
+        return kept | parts | {"detectors": [state_of(p.detector) for p in self.panels]}
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Go on from what another one knew."""
+        for name in _STATE:
+            setattr(self, name, state[name])
+        take(self.baseline, state["baseline"])
+        if "text" in state:
+            take(self.text, state["text"])
+            self._know_tests()
+        for panel, arrays in zip(self.panels, state["detectors"], strict=True):
+            take_state(panel.detector, arrays)
 
     def spans(self) -> list[tuple[int, int]]:
         """Ticks that are not healthy, though nothing was told of them: evidence stands there."""

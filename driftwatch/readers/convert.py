@@ -16,7 +16,7 @@ from driftwatch.config import Config
 from driftwatch.errors import InputError
 from driftwatch.events.columns import NUMBERS, Coded, Floats, Requests, requests_of
 from driftwatch.events.names import FIELDS, Mapped, field_of
-from driftwatch.events.rows import complete, failed, finish_reasons
+from driftwatch.events.rows import complete, errors, failed, finish_reasons
 from driftwatch.readers.checks import bad_times, bad_values, check_duration_unit, check_time_unit
 from driftwatch.readers.chunk import Chunk, is_text
 from driftwatch.readers.quarantine import Quarantine
@@ -25,13 +25,13 @@ from driftwatch.readers.values import Mask, coded, durations, hashes, numbers, s
 
 pa, pc = load("pyarrow", "batch"), load("pyarrow.compute", "batch")
 
+_MOST_PLANS = 256
 _MOST_VALUES = 1000  # distinct values of a label in one batch
 _LONGEST_VALUE = 200  # characters: more is text, not a label
 _IDENTITY = ("model", "route", "tenant", "replica")
 _SIGNALS = ("ttft", "latency", "itl", "queue_time", "output_tokens", "finish_reason", "status", "error")
 _TIMES = ("started_at", "completed_at")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_FALSE = frozenset({"", "0", "false", "none", "null", "[]", "{}", "nan"})
 
 
 @dataclass(slots=True)
@@ -91,7 +91,10 @@ class Converter:
 
     def _plan(self, names: tuple[str, ...]) -> _Plan:
         if names not in self._plans:
-            self._plans[names] = self._planned(names)
+            planned = self._planned(names)
+            if len(self._plans) >= _MOST_PLANS:  # rows of a log that is followed for months
+                self._plans.clear()
+            self._plans[names] = planned
         return self._plans[names]
 
     def _planned(self, names: tuple[str, ...]) -> _Plan:
@@ -169,7 +172,7 @@ class Converter:
         ids = plan.fields.get("request_id", ())
         return {
             "id_hash": hashes(chunk.columns[ids[0][0]]) if ids else np.zeros(chunk.n, np.uint64),
-            "failed": failed(status, words, _errors(word("error")), finish),
+            "failed": failed(status, words, errors(word("error")), finish),
             "finish_reason": finish,
         }
 
@@ -230,12 +233,6 @@ def _first(column: Any) -> Any:
         return column if not pa.types.is_nested(column.type) else pa.nulls(len(column), pa.string())
     some = pc.if_else(pc.greater(pc.list_value_length(column), 0), column, None)
     return pc.list_element(some, 0)
-
-
-def _errors(column: Coded) -> Coded:
-    """Without what says in words that there was none."""
-    real = np.array([v.strip().lower() not in _FALSE for v in column.values] + [False])[column.codes]
-    return Coded(np.where(real, column.codes, -1).astype(np.int32), column.values)
 
 
 def _written_labels(column: Any) -> dict[str, Coded]:

@@ -96,9 +96,14 @@ def _items(source: Any, what: str) -> list[Any]:
     first = next(rows, None)
     if first is None:
         raise InputError("it holds no rows", source=what)
-    if is_path(first) or frames.is_frame(first):
+    if is_path(first) or frames.is_frame(first) or _is_several(first):
         return [item for part in (first, *rows) for item in _items(part, what)]
     return [chain([first], rows)]
+
+
+def _is_several(item: Any) -> bool:
+    """Whether it holds rows or batches, and is none itself."""
+    return isinstance(item, list | tuple | Iterator)
 
 
 def _name_of(item: Any, number: str) -> str:

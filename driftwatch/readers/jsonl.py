@@ -31,6 +31,28 @@ class _Types:
         self.schema = merged if len(merged) <= _MOST_COLUMNS else pa.schema([])
 
 
+class LineParser:
+    """Turns blocks of lines of one source into chunks.
+
+    Parameters
+    ----------
+    source
+        What messages call it.
+    reading
+        Where broken lines are counted.
+    keep
+        For the slow way in: which columns are worth reading.
+    """
+
+    def __init__(self, source: str, reading: Reading, keep: Keep) -> None:
+        self.source, self.reading, self.keep = source, reading, keep
+        self._types = _Types()
+
+    def chunk(self, block: Block) -> Chunk:
+        """Parse some lines."""
+        return _at_once(block, self._types) or _line_by_line(block, self.source, self.reading, self.keep)
+
+
 def read(path: Path, reading: Reading, keep: Keep) -> Iterator[Chunk]:
     """Read a file of one JSON object a line; ``keep`` is for formats that can leave columns out.
 
@@ -39,11 +61,11 @@ def read(path: Path, reading: Reading, keep: Keep) -> Iterator[Chunk]:
     InputError
         If it is one JSON array.
     """
-    types = _Types()
+    parser = LineParser(str(path), reading, keep)
     for block in blocks(path, reading):
         if block.line == 1 and block.data.lstrip()[:1] == b"[":
             raise InputError("a JSON array; write one object a line instead (jq -c '.[]')", source=str(path))
-        yield _at_once(block, types) or _line_by_line(block, path, reading, keep)
+        yield parser.chunk(block)
 
 
 def _at_once(block: Block, types: _Types) -> Chunk | None:
@@ -92,19 +114,19 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-def _line_by_line(block: Block, path: Path, reading: Reading, keep: Keep) -> Chunk:
+def _line_by_line(block: Block, source: str, reading: Reading, keep: Keep) -> Chunk:
     rows, lines = [], []
     for line, text in block.lines():
         try:
             row = json.loads(text)
         except UnicodeDecodeError:
-            reading.quarantine.add(str(path), "not UTF-8", line)
+            reading.quarantine.add(source, "not UTF-8", line)
         except (ValueError, RecursionError):
-            reading.quarantine.add(str(path), "not JSON", line)
+            reading.quarantine.add(source, "not JSON", line)
         else:
             if isinstance(row, dict):
                 rows.append(row)
                 lines.append(line)
             else:
-                reading.quarantine.add(str(path), "not a JSON object", line)
+                reading.quarantine.add(source, "not a JSON object", line)
     return chunk_of_rows(rows, lines, keep)

@@ -141,15 +141,21 @@ class TextParser:
         code = self._code((name or b"") + (labels or b""))
         if code == _BROKEN:
             return "broken labels"
-        if time is None and self.at is None:
+        time = self.at if time is None else time
+        if time is None:
             return "no time (a dump has times: promtool tsdb dump-openmetrics)"
         try:
-            return code, float(value), self.at / (self._scale or 1.0) if time is None and self.at else float(time)
+            return code, float(value), float(time)
         except ValueError:
             return "not a number"
 
-    def _unit(self, times: Floats) -> float:
-        """OpenMetrics has seconds and the Prometheus text format milliseconds; the first samples tell."""
+    def _unit(self, times: Floats) -> float | Floats:
+        """OpenMetrics has seconds and the Prometheus text format milliseconds; the first samples tell.
+
+        Of a page only some samples may have times of their own, so each of its samples is asked.
+        """
+        if self.at is not None:
+            return np.where(times > _YEAR_2200, 1e-3, 1.0)
         if self._scale is None and len(times):
             self._scale = 1e-3 if float(np.median(times)) > _YEAR_2200 else 1.0
             if self._scale != 1.0:

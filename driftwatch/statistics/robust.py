@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats, Ints
 
 _HUBER = 1.345  # 95% efficiency for normal noise (Huber 1981, section 4)
@@ -99,6 +100,7 @@ def deviation(values: Floats) -> float:
     return float(max((third - first) / 1.349, (high - low) / 3.29) or values.std())
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Gram:
     """What a weighted linear regression needs of its data; adding two is adding their data.

@@ -38,6 +38,11 @@ class TickBuilder:
         Width, lateness, and the labels that make streams and segments.
     """
 
+    STATE = (
+        *("streams", "segments", "waiting", "closed", "clock", "taken", "late", "duplicates"),
+        *("_recent_ids", "_recent_at", "_in_flight", "_begun", "_whose"),
+    )
+
     def __init__(self, config: Config) -> None:
         self.width, self.lateness = config.ticks.width_s, config.ticks.lateness_s
         self.streams = Names(config.streams.by, config.streams.max_streams)
@@ -63,6 +68,13 @@ class TickBuilder:
             self.clock.advance(at)
             self.waiting.append(batch)
 
+    def pass_over(self, last: int) -> None:
+        """Let go of what waits, and of requests in flight: ticks until this one are not judged."""
+        self.waiting, self.closed = [], last
+        self._in_flight = self._in_flight[:0]
+        self._begun = self._whose = self._begun[:0]
+        self.told((last + 1) * self.width)
+
     @property
     def watermark(self) -> float:
         """The newest event time; -inf before the first event."""
@@ -71,6 +83,12 @@ class TickBuilder:
     def told(self, now: float) -> None:
         """Time has passed: nothing that happened before ``now`` is still to come, but for the lateness."""
         self.clock.value = max(self.clock.value, now)
+
+    def end(self, measured: float) -> int | None:
+        """The tick of the newest event; what was measured later shows that time went on."""
+        if not np.isfinite(self.watermark):
+            return None
+        return int(max(self.watermark, measured) // self.width)
 
     @property
     def ahead(self) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from driftwatch.events.catalogue import BY_NAME, RATIOS, Ratio, resolve, scale_of
 from driftwatch.events.columns import Floats, Metrics, SeriesKey
+from driftwatch.state import keep, saved, take
 from driftwatch.ticks.track import Kind, Track, counter_values, gauge_values, scrape_interval
 
 Labels = tuple[tuple[str, str], ...]
@@ -18,9 +19,11 @@ Labels = tuple[tuple[str, str], ...]
 _RATIO: dict[str, Ratio] = {ratio.name: ratio for ratio in RATIOS}
 _PARTS_OF_A_HISTOGRAM = ("_bucket", "_sum", "_count", "_created")
 _ADDED_UP = ("requests", "tokens", "bytes")  # units of gauges that add up over replicas; of others the worst counts
+_COUNTS = ("not_finite", "late", "repeated", "refused")
 _DCGM_BLANK = 2.0**47  # DCGM exports this or more where a GPU does not support a field
 
 
+@saved
 @dataclass(frozen=True, slots=True, order=True)
 class SeriesId:
     """One series of the store.
@@ -82,6 +85,20 @@ class SeriesStore:
         self.names, self.max_series = dict(names or {}), max_series
         self.tracks: dict[SeriesId, Track] = {}
         self.not_finite = self.late = self.repeated = self.refused = 0
+
+    def keep(self) -> dict[str, Any]:
+        """All that is known."""
+        counts = {name: getattr(self, name) for name in _COUNTS}
+        return {**counts, "tracks": {series: keep(track) for series, track in self.tracks.items()}}
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Go on from what another one knew."""
+        for name in _COUNTS:
+            setattr(self, name, state[name])
+        self.tracks = {}
+        for series, known in state["tracks"].items():
+            self.tracks[series] = Track(known["kind"], self.width_s, self.history_ticks, self.lateness_s)
+            take(self.tracks[series], known)
 
     def add(self, metrics: Metrics) -> None:
         """Take a batch of samples."""
@@ -185,6 +202,11 @@ class SeriesStore:
         """Time of the newest sample; NaN where there is none."""
         track = self._sampled(series)
         return track.newest if track else float("nan")
+
+    def until(self, tick: int) -> SeriesStore:
+        """A view of the series that had begun by the end of a tick, for reading: a scan has later ones too."""
+        end = (tick + 1) * self.width_s
+        return self.only(series for series, track in self.tracks.items() if track.begin < end)
 
     def only(self, kept: Iterable[SeriesId]) -> SeriesStore:
         """A view of some of the series, for reading."""

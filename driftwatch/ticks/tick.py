@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import BUCKETS, Floats, Ints
 from driftwatch.ticks.answered import Answered, join_answered, no_answers
 
@@ -23,6 +24,7 @@ SCALE = 2**20
 _FITS = 2**62
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Ticks:
     """Ticks of all streams as columns of integers.
@@ -90,6 +92,10 @@ class Ticks:
         """What began and what ended, without the rest."""
         return replace(empty(), **{name: getattr(self, name) for name in _FLOW})
 
+    def flow_rows(self, start: int, end: int) -> Ticks:
+        """Some rows of what began and what ended, without the rest."""
+        return replace(empty(), **{name: getattr(self, name)[start:end] for name in _FLOW})
+
     def between(self, first: int, last: int) -> Ticks:
         """The part in these ticks, both included (a view: rows are sorted by tick)."""
         low, high = np.searchsorted(self.tick, [first, last + 1])
@@ -136,8 +142,13 @@ def empty() -> Ticks:
     return Ticks(**columns)
 
 
-def merge(parts: Sequence[Ticks]) -> Ticks:
+def merge(parts: Sequence[Ticks], *, ordered: bool = True) -> Ticks:
     """Add ticks up: exact, associative, and the same in any order.
+
+    Parameters
+    ----------
+    ordered
+        False where the parts are not in canonical order themselves.
 
     Examples
     --------
@@ -146,7 +157,7 @@ def merge(parts: Sequence[Ticks]) -> Ticks:
     """
     parts = [p for p in parts if len(p) or len(p.flow_tick)]
     whole = joined(parts)
-    if len(parts) < 2:
+    if len(parts) < 2 and ordered:
         return whole
     return replace(grouped(**{name: getattr(whole, name) for name in _COLUMNS}), answered=whole.answered)
 

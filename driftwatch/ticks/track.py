@@ -44,21 +44,24 @@ class Track:
 
     __slots__ = (
         *("kind", "width_s", "history_ticks", "lateness_s"),
-        *("rows", "at", "value", "newest", "oldest", "last", "lifted"),
+        *("rows", "at", "value", "begin", "newest", "oldest", "last", "lifted"),
     )
+
+    STATE = ("kind", "rows", "at", "value", "begin", "newest", "oldest", "last", "lifted")
 
     def __init__(self, kind: Kind, width_s: float, history_ticks: int, lateness_s: float) -> None:
         self.kind, self.width_s, self.history_ticks, self.lateness_s = kind, width_s, history_ticks, lateness_s
         self.rows: Rows = np.empty(0, _ROW)
         self.at: Floats = np.empty(0)
         self.value: Floats = np.empty(0)
-        self.newest = -np.inf
+        self.begin, self.newest = np.inf, -np.inf
         self.oldest = -(2**62)
         self.last = np.nan  # the newest folded sample of a counter, and what its resets have lost so far
         self.lifted = 0.0
 
     def add(self, at: Floats, value: Floats) -> tuple[int, int]:
         """Take finite samples in order of arrival; return how many were too late, and how many repeated a time."""
+        self.begin = min(self.begin, float(at.min()))
         newest = np.maximum.accumulate(np.concatenate([[self.newest], at]))[1:]
         in_time = at >= newest - self.lateness_s
         self.newest = float(newest[-1])

@@ -25,6 +25,8 @@ class Watermark:
     (4000000000.0, 0)
     """
 
+    STATE = ("value", "ahead")
+
     def __init__(self) -> None:
         self.value = -np.inf
         self.ahead: Floats = np.empty(0)

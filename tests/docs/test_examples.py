@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from driftwatch import Config
+from driftwatch.live import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -36,6 +37,7 @@ def workplace(tmp_path, bundled, monkeypatch):
     """A folder with what the examples name: a recording, its files, and a healthy log."""
     shutil.copytree(bundled, tmp_path / "recording")
     shutil.copytree(bundled, tmp_path, dirs_exist_ok=True)
+    (tmp_path / "watch.toml").write_text("[host]\n")
     with gzip.open(bundled / "requests.jsonl.gz") as log:
         healthy = log.readlines()[:1500]
     (tmp_path / "healthy.jsonl.gz").write_bytes(gzip.compress(b"".join(healthy)))
@@ -75,7 +77,8 @@ def test_shell_blocks_parse(page):
 @pytest.mark.parametrize("page", pages_with("toml"))
 def test_toml_blocks_are_valid_configurations(page):
     for block in blocks(page, "toml"):
-        Config.parse(tomllib.loads(block), source=page.name)
+        kind = Settings if block.startswith("# watch.toml") else Config
+        kind.parse(tomllib.loads(block), source=page.name)
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.name)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import driftwatch as dw
 from driftwatch.config import Config
 from driftwatch.errors import InputError
 from driftwatch.events import concat_requests, expected_series
@@ -147,3 +148,8 @@ def test_arrival_traces_are_read(recordings):
     assert batch.started_at[0] == 1700158623.97996
     assert batch.prompt_tokens[0] == 4808
     assert any("without a zone" in note for note in quarantine.notes)
+
+
+def test_scan_takes_rows_as_they_are():
+    rows = [{"completed_at": 1.8e9 + k, "ttft": 0.1, "model": "m"} for k in range(100)]
+    assert [dw.scan(source).requests for source in (rows, iter(rows), [rows, rows[:50]])] == [100, 100, 150]

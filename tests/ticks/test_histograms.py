@@ -10,7 +10,7 @@ from driftwatch.config import Config
 from driftwatch.events.columns import Metrics, SeriesKey
 from driftwatch.statistics.buckets import log_value
 from driftwatch.ticks.histograms import HistogramTicks
-from driftwatch.ticks.tick import OUTCOMES
+from driftwatch.ticks.tick import OUTCOMES, joined
 from tests.ticks.test_tick import same
 
 BOUNDS = (0.1, 0.25, 1.0, np.inf)
@@ -40,11 +40,14 @@ def take(metrics, rows):
     return Metrics(metrics.at[rows], metrics.series[rows], metrics.value[rows], metrics.keys)
 
 
+EVERYTHING = 2**40  # a tick beyond all others
+
+
 def collected(*batches, **settings):
     builder = HistogramTicks(Config.parse(settings))
     for metrics in batches:
         builder.add(metrics)
-    return builder.close()
+    return builder.close(EVERYTHING)
 
 
 SEEN = st.lists(st.lists(st.sampled_from([0.05, 0.1, 0.2, 0.9, 7.0]), max_size=6), min_size=2, max_size=14)
@@ -115,7 +118,7 @@ def test_replicas_are_segments_of_one_stream_and_add_up():
     )
     builder = HistogramTicks(Config())
     builder.add(both)
-    ticks = builder.close()
+    ticks = builder.close(EVERYTHING)
     assert set(ticks.stream.tolist()) == {0}
     assert builder.streams.title(0) == "model=m"
     assert {builder.segments.title(int(s)) for s in ticks.segment} == {"replica=a", "replica=b"}
@@ -184,3 +187,20 @@ def test_a_bucket_without_a_bound_is_left_alone():
     metrics = scraped([0, 5, 10], [[], [0.2] * 4, [0.2] * 2])
     odd = tuple(replace(k, labels=tuple((n, "wide" if n == "le" else v) for n, v in k.labels)) for k in metrics.keys)
     assert not len(collected(replace(metrics, keys=odd)))
+
+
+@settings(max_examples=60)
+@given(SEEN, st.sets(st.integers(1, 13), max_size=2), st.lists(st.integers(0, 60), max_size=4))
+def test_ticks_handed_out_as_they_become_final_are_those_handed_out_at_the_end(values, resets, cuts):
+    """Of two models, scraped one after the other; the second one appears first where the cuts are late."""
+    parts = [scraped(np.arange(len(values)) * 4.0 + k, values, resets, model_name=f"m{1 - k}") for k in range(2)]
+    builder, whole = HistogramTicks(Config()), HistogramTicks(Config())
+    found = []
+    for end in (*sorted(cuts), 100):
+        for part in parts:
+            builder.add(take(part, part.at < end))  # samples that were there before are left alone
+        found.append(builder.close())
+    for part in parts:
+        whole.add(part)
+    assert same(joined(found), whole.close(builder.closed))
+    assert builder.streams.known == whole.streams.known

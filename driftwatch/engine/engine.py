@@ -1,8 +1,8 @@
-"""The one path from batches of events to incidents: scan, Monitor and Spark all go through here."""
+"""Ticks in order, one epoch after the other: judged, told as incidents, and learnt from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -15,14 +15,16 @@ from driftwatch.attribution.scene import Scene
 from driftwatch.baseline import Baseline, StreamBaseline, sender_of
 from driftwatch.config import Config
 from driftwatch.embedding.reading import TextReader
+from driftwatch.engine.muted import Muted, labels_in
 from driftwatch.events.columns import Batch, Markers, Metrics, Requests
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents import Alarm, Incident, Life, join, log_threshold, opened
 from driftwatch.incidents.panel import margins_of
 from driftwatch.incidents.telemetry import Outage, Telemetry
 from driftwatch.incidents.watch import DOUBT, EPOCH, StreamWatch
-from driftwatch.ticks import TickBuilder, Ticks, empty, merge
+from driftwatch.ticks import TickBuilder, Ticks, empty
 from driftwatch.ticks.histograms import HistogramTicks
+from driftwatch.ticks.protocol import Ticking
 from driftwatch.ticks.series import SeriesStore
 from driftwatch.ticks.watermark import Watermark
 
@@ -43,6 +45,10 @@ class Engine:
         What is healthy, where it was learnt before.
     keep_series
         Keep all metrics (summed up by tick), as a scan does that reads them before the requests.
+    builder
+        Makes ticks of events, where they are not made here.
+    rest
+        Called between two pieces of work, a few milliseconds each: a guest lets others have the interpreter there.
     """
 
     def __init__(
@@ -52,11 +58,14 @@ class Engine:
         from_requests: bool = True,
         baseline: Baseline | None = None,
         keep_series: bool = False,
+        builder: Ticking | None = None,
+        rest: Callable[[], None] = lambda: None,
     ) -> None:
         self.config, self.from_requests, self.keep_series = config, from_requests, keep_series
+        self.rest = rest
         self.baseline = baseline or Baseline()
         self.threshold = log_threshold(config)
-        self.builder: TickBuilder | HistogramTicks = TickBuilder(config) if from_requests else HistogramTicks(config)
+        self.builder: Ticking = builder or (TickBuilder(config) if from_requests else HistogramTicks(config))
         history = round(config.attribution.history_s / config.ticks.width_s)
         self.history_ticks = history
         kept = 2**40 if keep_series else history
@@ -72,11 +81,13 @@ class Engine:
         self.next_tick: int | None = None
         self.busy = 0
         self.samples = 0
+        self.muted = Muted(config)
 
     def add(self, batch: Batch) -> None:
         """Take a batch of any kind."""
         if isinstance(batch, Markers):
             self.markers = _joined(self.markers, batch)
+            self.muted.add(batch)
         elif isinstance(batch, Metrics):
             self.samples += len(batch)
             self.series.add(batch)
@@ -99,8 +110,6 @@ class Engine:
             The time, in seconds since the epoch, where that is known: without it time passes only as events come in,
             and traffic that stops altogether is noticed when it comes back.
         """
-        if not isinstance(self.builder, TickBuilder):
-            return []  # histograms are cumulative: they are read to their end
         if now is not None:
             self.builder.told(now)
         last = self.builder.final
@@ -110,29 +119,26 @@ class Engine:
 
     def finish(self) -> list[Incident]:
         """Judge what is left, and look at every open incident once more."""
-        if isinstance(self.builder, TickBuilder):
-            watermark = self.builder.watermark
-            if np.isfinite(watermark):  # what was measured later shows that time went on
-                watermark = max(watermark, self.measured.value)
-            last = int(watermark // self.config.ticks.width_s) if np.isfinite(watermark) else None
-            ticks = self.builder.close(last) if last is not None else merge([])
-        else:
-            last, ticks = self.builder.final, self.builder.close()
-            ticks = ticks.between(int(ticks.tick[0]), last) if last is not None and len(ticks) else ticks
-        found = self._run(ticks, last) if last is not None else []
+        last = self.builder.end(self.measured.value)
+        found = self._run(self.builder.close(last), last) if last is not None else []
         now = (self.next_tick or 0) - 1
-        found += [self._lost(outage, now) for outage in self.telemetry.outages if outage.resolved is None]
-        return found + [self._record(life, now) for life in self.lives if life.resolved is None]
+        left = [self.lost(outage, now) for outage in self.telemetry.outages if outage.resolved is None]
+        left += [self.record(life, now) for life in self.lives if life.resolved is None]
+        return found + self._told(left)
 
     def _run(self, ticks: Ticks, last: int) -> list[Incident]:
         found: list[Incident] = []
+        self.rest()
         streams = {int(k): ticks.of_stream(int(k)) for k in np.union1d(ticks.stream, ticks.flow_stream)}
         for first, end in self._epochs(ticks, last):
-            found += self._judge({k: part.between(first, end) for k, part in streams.items()}, first, end)
+            found += self._told(self._judge({k: part.between(first, end) for k, part in streams.items()}, first, end))
             if (end + 1) % EPOCH == 0:
-                found += self._boundary(end)
+                found += self._told(self._boundary(end))
             self.next_tick = end + 1
         return found
+
+    def _told(self, found: list[Incident]) -> list[Incident]:
+        return list(self.muted.told(found, self.labels))
 
     def _epochs(self, ticks: Ticks, last: int) -> Iterator[tuple[int, int]]:
         """Cut at multiples of an epoch; of a long stretch without events only the beginning is judged."""
@@ -157,35 +163,46 @@ class Engine:
         """One epoch, or a part of it: judge all streams, then tell what happened in order of time."""
         for number, part in parts.items():
             if len(part) or len(part.flow_tick):
-                self._watch(number)
+                self.watch(number)
         for number, watch in self.watches.items():
             part = parts.get(number, empty())
             self.histories[watch.title].add_flow(part)
+            self.rest()
             judged = watch.advance(part, first, last) if watch.ticks or len(part) else None
             if judged is not None:
                 self.histories[watch.title].add(judged)
             self.telemetry.watch(watch.title, part, first, last, judge=watch.baseline.ready)
-        found = [self._lost(outage, tick) for outage, tick in self.telemetry.tell(last)]
+        found = [self.lost(outage, tick) for outage, tick in self.telemetry.tell(last)]
         alarms = sorted(
             (a for w in self.watches.values() for a in w.alarms(self.threshold) if not self.telemetry.holds(a)),
             key=lambda a: (a.tick, -a.shift.log_e, a.stream, a.signal),
         )
         return sorted(found + self._tell(alarms, last), key=lambda i: i.updated_at)
 
-    def _watch(self, number: int) -> StreamWatch:
+    def watch(self, number: int) -> StreamWatch:
+        """What watches a stream; begun if there is none yet."""
         if number not in self.watches:
             title = self.builder.streams.title(number)
-            baseline = StreamBaseline(
-                self.config.learning,
-                margins_of(self.config),
-                complete=self.from_requests,
-                sender=lambda segment: sender_of(self.builder.segments.where(segment)),
-            )
-            self.watches[number] = StreamWatch(title, self.config, baseline)
+            self.watches[number] = self.fresh(title)
             if title in self.baseline.streams:
                 self.watches[number].restore(self.baseline.streams[title])
             self.histories[title] = StreamHistory()
         return self.watches[number]
+
+    def fresh(self, title: str) -> StreamWatch:
+        """A stream of which nothing is learnt."""
+        baseline = StreamBaseline(
+            self.config.learning,
+            margins_of(self.config),
+            complete=self.from_requests,
+            sender=lambda segment: sender_of(self.builder.segments.where(segment)),
+        )
+        return StreamWatch(title, self.config, baseline)
+
+    def labels(self, title: str) -> Mapping[str, str]:
+        """The labels of a stream, or of a source of metrics, by its title."""
+        number = next((k for k, watch in self.watches.items() if watch.title == title), None)
+        return labels_in(title) if number is None else self.builder.streams.where(number)
 
     def _tell(self, alarms: list[Alarm], last: int) -> list[Incident]:
         found: list[Incident] = []
@@ -201,7 +218,7 @@ class Engine:
             else:
                 life.take(alarm)
             self._companions(life, alarm.tick)
-            found.append(self._record(life, alarm.tick))
+            found.append(self.record(life, alarm.tick))
         return found + self._updates(last)
 
     def _updates(self, last: int) -> list[Incident]:
@@ -212,7 +229,7 @@ class Engine:
                 tick = life.next_update
                 life.schedule(tick)
                 self._companions(life, tick)
-                found.append(self._record(life, tick))
+                found.append(self.record(life, tick))
         return found
 
     def _companions(self, life: Life, tick: int) -> None:
@@ -233,15 +250,20 @@ class Engine:
         for life in self.lives:
             if life.resolved is None and (quiet := self._recovered(life, last)):
                 life.resolved, life.recovered, life.status = last, last - quiet, "resolved"
-                found.append(self._record(life, last))
+                found.append(self.record(life, last))
                 for stream in {stream for stream, _ in life.alarms}:
                     self._by_title(stream).restart()
+        found += [self.record(life, last) for life in self.lives if self.muted.over(life.id, life.resolved, last)]
+        found += [self.lost(o, last) for o in self.telemetry.outages if self.muted.over(o.id, o.resolved, last)]
         for outage, tick in self.telemetry.boundary(last, self._quiet):
-            found.append(self._lost(outage, tick))
+            found.append(self.lost(outage, tick))
             if outage.resolved is not None:
                 for stream in {gone.source for gone in outage.gone} & self.histories.keys():
                     self._by_title(stream).restart()
+        for history in self.histories.values():
+            history.settle(last + 1 - EPOCH)
         for watch in self.watches.values():
+            self.rest()
             if watch.baseline.ready:
                 doubt, skip = watch.in_doubt(last), self._skip(watch.title, last)
                 guard = _LONGEST_DOUBT if doubt else watch.guard
@@ -291,16 +313,19 @@ class Engine:
         if not self.keep_series:
             self.series.trim(before)
 
-    def _record(self, life: Life, tick: int) -> Incident:
-        return record(life, self._scene(), self.checks, self._again, tick)
+    def record(self, life: Life, tick: int) -> Incident:
+        """An incident as it is known at a tick: one transition of it."""
+        return record(life, self._scene(tick), self.checks, self._again, tick)
 
-    def _lost(self, outage: Outage, tick: int) -> Incident:
-        return lost(outage, self.telemetry, self._scene(), self.checks, tick)
+    def lost(self, outage: Outage, tick: int) -> Incident:
+        """The same for what is not heard of any more."""
+        return lost(outage, self.telemetry, self._scene(tick), self.checks, tick)
 
-    def _scene(self) -> Scene:
+    def _scene(self, tick: int) -> Scene:
         labels = {w.title: self.builder.streams.where(number) for number, w in self.watches.items()}
         said = {w.title: w.text.response for w in self.watches.values()}
-        return Scene(self.config, self.histories, labels, self.builder.segments, own(self.series), self.markers, said)
+        series = own(self.series.until(tick))
+        return Scene(self.config, self.histories, labels, self.builder.segments, series, self.markers, said)
 
     def _again(self, alarm: Alarm, tick: int) -> Alarm:
         return self._by_title(alarm.stream).again(alarm, tick)

@@ -1,0 +1,1 @@
+"""Receivers to deliver to, good and bad, and how delivery is measured."""

@@ -1,0 +1,59 @@
+"""Memory over millions of requests, at an accelerated clock."""
+
+from __future__ import annotations
+
+import resource
+import time
+from typing import Any
+
+import numpy as np
+
+import driftwatch as dw
+from hosting.requests import KINDS, fields, tell
+
+_MB = 1024.0
+
+
+def memory(requests: int, names: int, watched: int, rate: float, points: int = 100) -> dict[str, Any]:
+    """Resident memory while a monitor takes so many requests of so many models, of which it watches some.
+
+    Parameters
+    ----------
+    requests, rate
+        How many, and how many a second by the monitor's clock.
+    names, watched
+        Models, and ``streams.max_streams``: what is beyond goes into one stream together.
+    """
+    f, now = fields(), [1_800_000_000.0]
+    models = [f"model-{k}" for k in range(names)]
+    whose = np.random.default_rng(0).integers(0, names, KINDS).tolist()
+    monitor = dw.Monitor({"streams": {"max_streams": watched}, "monitor": {"queue": 10**6}}, clock=lambda: now[0])
+    monitor._background.running = True  # all is done in this thread, as fast as it goes
+    began, curve = time.process_time(), []
+    flush = max(int(rate * 120), 1)  # an epoch at a time
+    for k in range(requests):
+        now[0] += 1.0 / rate
+        tell(monitor, f, k % KINDS, models[whose[(k + k // KINDS) % KINDS]], at=now[0])
+        if k % flush == 0:
+            monitor.flush()
+        if k % (requests // points) == 0:
+            curve.append({"requests": k, "mb": _resident(), "hours": (now[0] - 1_800_000_000.0) / 3600.0})
+    monitor.flush()
+    stats = monitor.stats()
+    monitor._background.running = False
+    return {
+        "requests": requests,
+        "names": names,
+        "watched": len(stats.streams),
+        "rate": rate,
+        "cpu_us_a_request": (time.process_time() - began) / requests * 1e6,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / _MB,
+        "shed": sum(stats.shed.values()),
+        "incidents": len(monitor.incidents()),
+        "curve": curve,
+    }
+
+
+def _resident() -> float:
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize() / 2**20

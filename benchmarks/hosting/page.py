@@ -1,0 +1,109 @@
+"""The results as a page, and memory as a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import altair as alt
+import vl_convert
+from detecting.figures import STYLE
+
+HEAD = """# What a monitor costs its host
+
+Reprinted by `python benchmarks/overhead.py` ({cpu}; Python {python}).
+Waiting times were taken {priority}.
+"""
+
+
+COST = """
+## One call
+
+Asked: a median of 1.0 us at most.
+
+| call | median, us | 99%, us (with the clock) |
+|---|---|---|
+"""
+BESIDE = """
+## Beside {threads} threads and an event loop
+
+{rate:.0f} requests a second together, {pairs} pairs of {seconds:.0f} s with and without a monitor that judges
+({state}); {told} requests told, {shed} shed. Background work: {cpu_us_a_request:.1f} us of CPU a request.
+
+Asked: nothing shed, a call of 50 us at most at 99.9%, the loop's lag 1 ms longer at most at 99.9%, 15 us of CPU a
+request at most.
+
+| | 50% | 99% | 99.9% |
+|---|---|---|---|
+"""
+IMPORTS = """
+## Import
+
+Asked: 40 ms of CPU at most above numpy and pydantic. pydantic loads most of itself when the first model is made.
+
+| | CPU, ms | more |
+|---|---|---|
+"""
+MEMORY = """
+## Memory
+
+![Memory](overhead.svg)
+
+| requests | models | watched | hours | at 1%, MB | at half, MB | at the end, MB | CPU, us each | shed | incidents |
+|---|---|---|---|---|---|---|---|---|---|
+"""
+
+
+def page(found: dict[str, Any]) -> str:
+    """All sections that were measured."""
+    sections: dict[str, Any] = {"cost": _cost, "beside": _beside, "imports": _imports, "memory": _memory}
+    head = HEAD.format(**found["machine"], priority=found.get("priority", "beside other work"))
+    return head + "".join(line for name, write in sections.items() if found.get(name) for line in write(found[name]))
+
+
+def _cost(rows: list[dict[str, Any]]) -> Iterator[str]:
+    yield COST
+    for row in rows:
+        yield f"| {row['what']} | {row['median_us']:.2f} | {row['p99_us']:.1f} |\n"
+
+
+def _beside(found: dict[str, Any]) -> Iterator[str]:
+    yield BESIDE.format(**found)
+    for name, key, digits in (("a call, us", "call_us", 1), ("lag of the loop, ms", "lag_ms", 3)):
+        for which in ("without", "with"):
+            cells = " | ".join(f"{value:.{digits}f}" for value in found[which][key])
+            yield f"| {name}, {which} | {cells} |\n"
+
+
+def _imports(rows: list[dict[str, Any]]) -> Iterator[str]:
+    yield IMPORTS
+    for row in rows:
+        yield f"| {row['what']} | {row['cpu_ms']:.0f} | {row['cpu_ms'] - rows[0]['cpu_ms']:+.0f} |\n"
+
+
+def _memory(rows: list[dict[str, Any]]) -> Iterator[str]:
+    yield MEMORY
+    for row in rows:
+        curve = row["curve"]
+        at = " | ".join(f"{curve[k]['mb']:.0f}" for k in (1, len(curve) // 2, -1))
+        yield (
+            f"| {row['requests']:,} | {row['names']:,} | {row['watched']:,} | {curve[-1]['hours']:.1f} | {at} "
+            f"| {row['cpu_us_a_request']:.0f} | {row['shed']} | {row['incidents']} |\n"
+        )
+
+
+def figure(rows: list[dict[str, Any]]) -> str:
+    """Memory over requests."""
+    points = [p | {"case": f"{row['watched']:,} streams watched"} for row in rows for p in row["curve"]]
+    chart: Any = (
+        alt.Chart({"values": points})
+        .mark_line()
+        .encode(
+            x=alt.X("requests:Q", title="requests"),
+            y=alt.Y("mb:Q", title="resident memory, MB"),
+            color=alt.Color("case:N", title=None),
+        )
+        .properties(width=520, height=220)
+    )
+    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    return str(vl_convert.vegalite_to_svg(chart.to_dict() | {"config": STYLE}, vl_version=version))

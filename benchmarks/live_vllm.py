@@ -1,0 +1,222 @@
+"""A real vLLM on one core of this machine with driftwatch inside: stat logger, middleware and scraper.
+
+``pressure``: a quarter of an hour of chats; for the last minutes another tenant's long requests fill the KV cache.
+``healthy``: chats alone. ``speed``: tokens a second with driftwatch inside and without, in turns.
+
+Needs a testbed folder with ``venv`` (vLLM, and driftwatch installed into it without dependencies) and ``model-tiny``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gzip
+import json
+import random
+import shutil
+import statistics
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from living.load import Load, text_of
+from living.page import figure, page
+from living.recorder import recorded, write_requests
+from living.server import serving
+from machine import machine
+
+RESULTS = Path(__file__).parent / "results"
+PORT, BLOCKS, LASTING_S = 8011, 48, 85
+
+WATCH = """
+[[targets]]
+url = "http://127.0.0.1:{port}/metrics"
+every_s = 5
+[config.ticks]
+lateness_s = 3
+[config.incidents]
+lasting_s = {lasting_s}
+[host]
+[serve]
+[engine]
+tenant_header = "x-tenant"
+[[alerts]]
+kind = "jsonlines"
+path = "{folder}/incidents.jsonl"
+"""
+
+
+def watched(folder: Path, port: int) -> Path:
+    """The settings of a run."""
+    path = folder / "watch.toml"
+    path.write_text(f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder, lasting_s=LASTING_S))
+    return path
+
+
+def transitions(folder: Path) -> list[dict[str, Any]]:
+    """What was told, in order."""
+    path = folder / "incidents.jsonl"
+    told = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    return [{name: value for name, value in one.items() if name not in ("chart", "health")} for one in told]
+
+
+def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs: int, out: Path) -> dict[str, Any]:
+    """Chats, and then another tenant's long requests; what was told of it, and when."""
+    config = watched(out, PORT)
+    with serving(testbed, out / "server.log", port=PORT, blocks=BLOCKS, core=core, config=config) as server:
+        load = Load(server.url, hogs=hogs, hog_words=900)
+        with recorded(f"{server.url}/metrics", out / "metrics.om.gz"), told_of(out / "incidents.jsonl") as told:
+            began = time.time()
+            asyncio.run(load.run(healthy_s + pressed_s, hogs_from=healthy_s))
+            ended = time.time()
+    write_requests(load.rows, out / "requests.jsonl.gz")
+    changed = began + healthy_s
+    chats = [row for row in load.rows if row["tenant"] == "chat" and row["ttft"] is not None]
+    before = statistics.median(row["ttft"] for row in chats if row["completed_at"] < changed)
+    after = statistics.median(row["ttft"] for row in chats if row["started_at"] > changed + 20)
+    found = transitions(out)
+    return {
+        "began": began, "changed": changed, "ended": ended, "hogs": hogs, "lasting_s": LASTING_S,
+        "requests": len(load.rows),
+        "failed": sum(row["status"] != 200 for row in load.rows), "ttft_before_s": before, "ttft_after_s": after,
+        "told_after_s": told[0] - changed if told else None,
+        "opened_after_s": _seconds(found[0]["opened_at"]) - changed if found else None,
+        "onset_error_s": _seconds(found[0]["onset"]) - changed if found else None,
+        "transitions": found,
+    }  # fmt: skip
+
+
+@contextmanager
+def told_of(file: Path) -> Iterator[list[float]]:
+    """When each transition was on disk where it is told, in seconds since the epoch."""
+    seen: list[float] = []
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(0.2):
+            lines = file.read_bytes().count(b"\n") if file.exists() else 0
+            seen.extend([time.time()] * (lines - len(seen)))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _seconds(written: str) -> float:
+    return datetime.fromisoformat(written).timestamp()
+
+
+def healthy(testbed: Path, core: int, seconds: float, out: Path) -> dict[str, Any]:
+    """Chats alone: whatever is told is a false alarm."""
+    config = watched(out, PORT)
+    with serving(testbed, out / "server.log", port=PORT, blocks=BLOCKS, core=core, config=config) as server:
+        load = Load(server.url, rate=2.0)
+        with recorded(f"{server.url}/metrics", out / "metrics.om.gz"):
+            asyncio.run(load.run(seconds))
+        shown = urllib.request.urlopen("http://127.0.0.1:9469/metrics").read().decode()
+    write_requests(load.rows, out / "requests.jsonl.gz")
+    state = next((line for line in shown.splitlines() if 'state="watching"' in line), "")
+    return {"seconds": seconds, "requests": len(load.rows), "transitions": transitions(out), "state": state}
+
+
+def speed(testbed: Path, core: int, rounds: int, seconds: float, out: Path) -> dict[str, Any]:
+    """Tokens a second, and CPU time of one, of two servers in turns on one core, one of them with driftwatch inside."""
+    inside, plain = out / "inside.log", out / "plain.log"
+    rates: dict[str, list[float]] = {"plain": [], "inside": []}
+    costs: dict[str, list[float]] = {"plain": [], "inside": []}
+    with (
+        serving(testbed, plain, port=PORT, blocks=BLOCKS, core=core) as one,
+        serving(testbed, inside, port=PORT + 1, blocks=BLOCKS, core=core, config=watched(out, PORT + 1)) as other,
+    ):
+        servers = {"plain": one, "inside": other}
+        for number in range(-1, rounds):
+            for kind in ("plain", "inside") if number % 2 else ("inside", "plain"):
+                before = servers[kind].cpu_s()
+                tokens, took = asyncio.run(saturated(servers[kind].url, seconds, seed=number))
+                if number >= 0:  # the first round warms up
+                    rates[kind].append(tokens / took)
+                    costs[kind].append((servers[kind].cpu_s() - before) / tokens * 1e3)
+    return {
+        "rounds": rounds,
+        "seconds": seconds,
+        "tokens_a_second": rates,
+        "cpu_ms_a_token": costs,
+        "tokens_a_second_change": _change(rates),
+        "cpu_a_token_change": _change(costs),
+    }
+
+
+def _change(values: dict[str, list[float]]) -> dict[str, float]:
+    """Median of the paired changes, and its quartiles."""
+    pairs = [a / b - 1 for a, b in zip(values["inside"], values["plain"], strict=True)]
+    low, middle, high = statistics.quantiles(pairs, n=4)
+    return {"median": middle, "low": low, "high": high}
+
+
+async def saturated(url: str, seconds: float, seed: int, clients: int = 8) -> tuple[int, float]:
+    """Tokens, and seconds, while so many clients ask one request after the other."""
+    load, began = Load(url), time.monotonic()
+    draw = random.Random(seed)
+
+    async def one(client: httpx2.AsyncClient) -> None:
+        while time.monotonic() - began < seconds:
+            await load.ask(client, "chat", text_of(draw, 60), 96)
+
+    async with httpx2.AsyncClient(timeout=300) as client:
+        await asyncio.gather(*(one(client) for _ in range(clients)))
+    return sum(int(row["output_tokens"]) for row in load.rows), time.monotonic() - began
+
+
+def keep(what: str, found: dict[str, Any], out: Path) -> None:
+    """Put a part beside the others that were measured, with its figure and its recording."""
+    file = RESULTS / "live_vllm.json"
+    known = json.loads(file.read_text()) if file.exists() else {}
+    known |= {"machine": machine(["numpy", "pydantic", "httpx2"]), what: found}
+    file.write_text(json.dumps(known, indent=1) + "\n")
+    (RESULTS / "live_vllm.md").write_text(page(known))
+    if what == "pressure":
+        rows = [json.loads(line) for line in gzip.decompress((out / "requests.jsonl.gz").read_bytes()).splitlines()]
+        (RESULTS / "live_vllm-pressure.svg").write_text(figure(found, rows))
+        recording = RESULTS / "live_vllm-pressure"
+        recording.mkdir(exist_ok=True)
+        for name in ("requests.jsonl.gz", "metrics.om.gz"):
+            shutil.copy(out / name, recording / name)
+
+
+def main() -> None:
+    """Run what is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["pressure", "healthy", "speed"])
+    parser.add_argument("--testbed", type=Path, required=True)
+    parser.add_argument("--core", type=int, default=1)
+    parser.add_argument("--healthy", type=float, default=480.0, help="Seconds of healthy traffic.")
+    parser.add_argument("--pressed", type=float, default=240.0, help="Seconds of pressure.")
+    parser.add_argument("--hogs", type=int, default=5, help="Long requests at a time.")
+    parser.add_argument("--rounds", type=int, default=8, help="Rounds of the comparison of speeds.")
+    parser.add_argument("--keep", type=Path, help="Keep what was recorded in this folder.")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        out = asked.keep or Path(scratch)
+        out.mkdir(parents=True, exist_ok=True)
+        found = {
+            "pressure": lambda: pressure(asked.testbed, asked.core, asked.healthy, asked.pressed, asked.hogs, out),
+            "healthy": lambda: healthy(asked.testbed, asked.core, asked.healthy, out),
+            "speed": lambda: speed(asked.testbed, asked.core, asked.rounds, 20.0, out),
+        }[asked.what]()
+        print(json.dumps({name: value for name, value in found.items() if name != "transitions"}, indent=1))
+        keep(asked.what, found, out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""A real server under load: how it is started, and who asks it."""

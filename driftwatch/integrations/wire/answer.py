@@ -1,0 +1,242 @@
+"""What an answer says about itself: model, tokens, when the first came, why it ended.
+
+Understands the bodies and the stream events of the OpenAI API: chat completions, completions and responses, of any
+server that speaks them. Every field may be missing or of another type than it should be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+from pydantic_core import from_json
+
+from driftwatch.integrations.wire.asked import texts_of
+
+_TEXTS = frozenset({"content", "reasoning_content", "reasoning", "text", "refusal"})
+_CALLS = frozenset({"tool_calls", "function_call"})
+_STATUS = {"completed": "stop", "failed": "error", "cancelled": "abort"}
+_MOST_TEXT = 1 << 18  # characters of an answer that are kept
+_MOST_TOKENS = 10**9
+_MOST_WORD = 200
+
+Get = Callable[..., Any]
+
+
+@dataclass(slots=True)
+class Answer:
+    """One answer, filled event by event or at once.
+
+    Parameters
+    ----------
+    keep_text
+        Keep what was answered, too.
+
+    Attributes
+    ----------
+    id, model, finish_reason, error
+        As the answer says.
+    prompt_tokens, output_tokens, cached_tokens
+        From its ``usage``, where it has one.
+    chunks
+        Stream events that held text: how many tokens there were, about, where there is no ``usage``.
+    first_at, last_at
+        When the first and the last of those came, in the caller's seconds.
+
+    Examples
+    --------
+    >>> answer = Answer()
+    >>> answer.event(b'{"model":"m","choices":[{"delta":{"content":"Hi"},"finish_reason":null}]}', 1.0)
+    >>> answer.event(b'{"choices":[{"delta":{},"finish_reason":"stop"}]}', 1.5)
+    >>> answer.event(b"[DONE]", 1.5)
+    >>> answer.model, answer.finish_reason, answer.chunks, answer.first_at
+    ('m', 'stop', 1, 1.0)
+    """
+
+    keep_text: bool = False
+    id: str | None = None
+    model: str | None = None
+    finish_reason: str | None = None
+    error: str | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    chunks: int = 0
+    first_at: float | None = None
+    last_at: float | None = None
+    _texts: list[str] = field(default_factory=list)
+    _length: int = 0
+
+    def event(self, data: bytes, at: float) -> None:
+        """Take the data of one stream event, which came at this time."""
+        said = _parsed(data)
+        if said is not None:
+            self.part(said, at)
+
+    def part(self, said: Any, at: float) -> None:
+        """Take one stream event as a dict or an object."""
+        get = _getter(said)
+        texts: list[str] = []
+        for choice in _some(get("choices")):
+            of = _getter(choice)
+            texts += _texts_in(of("delta") or choice)
+            self._finished(of("finish_reason"))
+        if kind := get("type"):
+            texts += _text_of_a_response(kind, get("delta"))
+        if texts:
+            self.said(texts, at)
+        self._facts(get)
+
+    def names(self, data: bytes) -> None:
+        """Take from the data of a stream event whose answer it is, and nothing else."""
+        said = _parsed(data)
+        if said is not None:
+            self.id, self.model = _word(_get(said, "id")), self.model or _word(_get(said, "model"))
+
+    def said(self, texts: Iterable[str], at: float) -> None:
+        """Take new text, which came at this time."""
+        self.chunks += 1
+        if self.first_at is None or at < self.first_at:
+            self.first_at = at
+        if self.last_at is None or at > self.last_at:
+            self.last_at = at
+        self._keep(texts)
+
+    def whole(self, said: Any) -> None:
+        """Take an answer that came at once, as bytes, a dict or an object."""
+        said = _parsed(said) if isinstance(said, bytes) else said
+        if said is None:
+            return
+        for choice in _some(_get(said, "choices")):
+            self._finished(_get(choice, "finish_reason"))
+        self._facts(_getter(said))
+        if self.keep_text:
+            self._keep(_whole_texts(said))
+
+    @property
+    def text(self) -> str | None:
+        """What was answered; None where it is not kept or there is nothing."""
+        return "".join(self._texts) or None
+
+    def measured(self) -> dict[str, Any]:
+        """What was found, under the names of `driftwatch.Monitor.request`; None where it is not known.
+
+        ``output_tokens`` is the usage's, or else the number of chunks, and then the label ``tokens_by`` says so.
+        """
+        counted = self.output_tokens is None and self.chunks > 0
+        return {
+            "prompt_tokens": self.prompt_tokens,
+            "output_tokens": self.chunks if counted else self.output_tokens,
+            "cached_tokens": self.cached_tokens,
+            "itl_mean": self._gap(),
+            "finish_reason": self.finish_reason,
+            "error": self.error,
+            "response": self.text,
+            "labels": {"tokens_by": "chunks"} if counted else None,
+        }
+
+    def _gap(self) -> float | None:
+        """Mean time between two tokens, in seconds."""
+        tokens = self.output_tokens or self.chunks
+        if self.first_at is None or self.last_at is None or self.chunks < 2 or tokens < 2:
+            return None
+        return (self.last_at - self.first_at) / (tokens - 1)
+
+    def _keep(self, texts: Iterable[str]) -> None:
+        for text in texts if self.keep_text else ():
+            if self._length < _MOST_TEXT:
+                self._texts.append(text[: _MOST_TEXT - self._length])
+                self._length += len(text)
+
+    def _finished(self, reason: Any) -> None:
+        if reason and isinstance(reason, str):
+            self.finish_reason = reason[:_MOST_WORD]
+
+    def _facts(self, get: Get) -> None:
+        """What an answer, or a part of one, says beside its text."""
+        if (inner := get("response")) and not isinstance(inner, str):
+            get = _getter(inner)  # the last event of the responses API wraps the whole
+        self.id = self.id or _word(get("id"))
+        self.model = self.model or _word(get("model"))
+        if status := get("status"):
+            self._finished(_ended(status, get("incomplete_details")))
+        if (error := get("error")) and not isinstance(error, bool):
+            self.error = _word(_get(error, "type")) or _word(_get(error, "code")) or "error"
+        if usage := get("usage"):
+            self._usage(_getter(usage))
+
+    def _usage(self, get: Get) -> None:
+        prompt, output = get("prompt_tokens", get("input_tokens")), get("completion_tokens", get("output_tokens"))
+        details = get("prompt_tokens_details") or get("input_tokens_details")
+        self.prompt_tokens = _tokens(prompt, self.prompt_tokens)
+        self.output_tokens = _tokens(output, self.output_tokens)
+        if details:
+            self.cached_tokens = _tokens(_get(details, "cached_tokens"), self.cached_tokens)
+
+
+def _parsed(data: bytes) -> Any:
+    if not data.startswith(b"{"):
+        return None
+    try:
+        return from_json(data)
+    except ValueError:
+        return None
+
+
+def _texts_in(delta: Any) -> list[str]:
+    """Text that a stream event adds to one choice; a part of a tool call counts, and is no text."""
+    names = delta.keys() if isinstance(delta, dict) else (*_TEXTS, *_CALLS)
+    found = [(name, _get(delta, name)) for name in names if name in _TEXTS or name in _CALLS]
+    return [value if name in _TEXTS else "" for name, value in found if value and (name in _CALLS or _is_text(value))]
+
+
+def _text_of_a_response(kind: Any, delta: Any) -> list[str]:
+    """Text that an event of the responses API adds."""
+    if not _is_text(kind) or not kind.startswith("response.") or not kind.endswith(".delta"):
+        return []
+    return [delta if _is_text(delta) else ""]
+
+
+def _whole_texts(said: Any) -> Iterable[str]:
+    for choice in _some(_get(said, "choices")):
+        message = _get(choice, "message") or choice
+        yield from texts_of([_get(message, "content"), _get(message, "text")])
+    for item in _some(_get(said, "output")):
+        for part in _some(_get(item, "content")):
+            yield from texts_of(_get(part, "text"))
+
+
+def _ended(status: Any, details: Any) -> str | None:
+    """Why an answer of the responses API ended, by its status."""
+    if status == "incomplete":
+        return _word(_get(details, "reason")) or "length"
+    return _STATUS.get(status) if _is_text(status) else None
+
+
+def _getter(said: Any) -> Get:
+    """Gives the fields of a dict or of an object, or what is said to be given where there is none."""
+    return said.get if isinstance(said, dict) else lambda name, otherwise=None: getattr(said, name, otherwise)
+
+
+def _get(said: Any, name: str) -> Any:
+    """A field of a dict or of an object; None where there is none."""
+    return said.get(name) if isinstance(said, dict) else getattr(said, name, None)
+
+
+def _some(values: Any) -> Iterable[Any]:
+    return values if isinstance(values, list | tuple) else ()
+
+
+def _word(value: Any) -> str | None:
+    return value[:_MOST_WORD] if isinstance(value, str) and value else None
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str)
+
+
+def _tokens(value: Any, known: int | None) -> int | None:
+    """A count of tokens, or what was known before where it is none."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if whole and 0 <= value <= _MOST_TOKENS else known
