@@ -118,6 +118,14 @@ class Margins(Section):
     novel_share: float = Field(0.10, ge=0, description="Share of requests unlike any that were learnt from.")
 
 
+class Maintenance(Section):
+    """Some time in which nobody is to be paged; what lasts longer is told then."""
+
+    start: AwareDatetime = Field(description="When it begins, with an offset.")
+    end: AwareDatetime = Field(description="When it ends, with an offset.")
+    where: dict[str, str] = Field({}, description="Labels of the streams that it is for; empty: all.")
+
+
 class Text(Section):
     """What is heard of prompts and answers."""
 
@@ -146,14 +154,6 @@ class Text(Section):
         {}, description="Which way your scores are good: {judge = 'high'}; high where absent."
     )
     max_scores: int = Field(4, ge=0, le=4, description="Scores of a stream that are judged: those that came first.")
-
-
-class Maintenance(Section):
-    """Some time in which nobody is to be paged; what lasts longer is told then."""
-
-    start: AwareDatetime = Field(description="When it begins, with an offset.")
-    end: AwareDatetime = Field(description="When it ends, with an offset.")
-    where: dict[str, str] = Field({}, description="Labels of the streams that it is for; empty: all.")
 
 
 class Incidents(Section):
