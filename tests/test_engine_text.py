@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from driftwatch.baseline import Baseline
 from driftwatch.config import Config
 from driftwatch.engine import Engine
+from driftwatch.engine.state import engine_state, take_engine_state
 from driftwatch.events.columns import Requests
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.models import Incident
+from driftwatch.state import pack, unpack
 from tests.sameness import assert_same, facts
 from tests.spoken import spoken, with_texts
 from tests.traffic import START
@@ -179,3 +181,16 @@ def test_what_was_learnt_of_answers_is_taken_up_elsewhere(tmp_path: Path) -> Non
         watching.add(spoken(11, 60, since=since))
         found = watching.advance() + watching.finish()
         assert bool({"answer_shift", "answer_jump"} & said(found)) == told
+
+
+def test_an_engine_that_is_saved_goes_on_with_answers_as_if_nothing_had_happened() -> None:
+    stream = swapped()
+    for cut in (300, 700, 820):
+        one = Engine(QUICK, keep_series=True)
+        one.add(stream.take(slice(0, cut)))
+        found = one.advance()
+        other = Engine(QUICK, keep_series=True)
+        take_engine_state(other, unpack(*pack(engine_state(one))))
+        other.add(stream.take(slice(cut, None)))
+        found += other.advance() + other.finish()
+        assert_same(facts(found), facts(expected()))

@@ -56,6 +56,7 @@ class Each:
     values: Mapping[str, Floats]
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class SegmentSums:
     """Residuals of one signal by tick and segment.
@@ -78,6 +79,7 @@ class SegmentSums:
     raw: Floats
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Ticks of one stream, judged.

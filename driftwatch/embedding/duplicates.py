@@ -78,6 +78,8 @@ class NearDuplicates:
     [0.0, 1.0, nan]
     """
 
+    STATE = ("sketches", "prompts")
+
     def __init__(self, window: int = 256) -> None:
         if window < 1:
             raise ValueError(f"a window of {window} responses holds nothing: give 1 or more")

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from driftwatch.state import saved
+
 Objects = NDArray[np.object_]
 
 NOT_READ = np.iinfo(np.int32).min
@@ -84,6 +86,7 @@ class Texts:
 _READ = ("response", "prompt", "response_vector", "prompt_vector")
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Answers:
     """What was read off the texts of requests, a row each, as integers: sums and order leave no trace.

@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from driftwatch.baseline import Judged, ResponseBaseline
 from driftwatch.baseline.response import arrays_of, take_arrays
 from driftwatch.config import Config
+from driftwatch.detectors import state_of, take_state
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.panel import Panel, score_panel_of, text_panels_of
+from driftwatch.state import keep, take
 from driftwatch.statistics.buckets import Floats
 from driftwatch.ticks.answered import Answered
 
@@ -42,7 +44,7 @@ class TextWatch:
         """Take the answers of the newest ticks; None where they say nothing, or it is learnt."""
         if not len(answered):
             return None
-        judged = self.response.take(answered)
+        judged = self.response.hear(answered)
         if not self.response.ready:
             return None
         self._add_scores(judged)
@@ -84,6 +86,21 @@ class TextWatch:
         """Take over what was learnt elsewhere; the detectors are there then, and know nothing yet."""
         take_arrays(self.response, arrays)
         self.panels = text_panels_of(self.config, self.title)
+
+    def keep(self) -> dict[str, Any]:
+        """All that is known, to go on elsewhere as if nothing had happened."""
+        detectors = [(panel.signals, state_of(panel.detector)) for panel in self.panels]
+        return {"response": keep(self.response), "detectors": detectors}
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """Go on from what another one knew."""
+        take(self.response, state["response"])
+        known = {panel.signals: panel for panel in text_panels_of(self.config, self.title)}
+        for signals, _ in state["detectors"]:
+            known.setdefault(signals, score_panel_of(self.config, self.title, signals[0]))
+        self.panels = tuple(known[signals] for signals, _ in state["detectors"])
+        for panel, (_, arrays) in zip(self.panels, state["detectors"], strict=True):
+            take_state(panel.detector, arrays)
 
     def _add_scores(self, judged: Judged) -> None:
         """Scores that were not met before, until there are as many as are judged."""

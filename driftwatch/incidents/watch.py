@@ -311,13 +311,17 @@ class StreamWatch:
     def keep(self) -> dict[str, Any]:
         """All that is known, to go on elsewhere as if nothing had happened."""
         kept = {name: getattr(self, name) for name in _STATE}
-        return kept | {"baseline": keep(self.baseline), "detectors": [state_of(p.detector) for p in self.panels]}
+        parts = {"baseline": keep(self.baseline), "text": keep(self.text)}
+        return kept | parts | {"detectors": [state_of(p.detector) for p in self.panels]}
 
     def take(self, state: Mapping[str, Any]) -> None:
         """Go on from what another one knew."""
         for name in _STATE:
             setattr(self, name, state[name])
         take(self.baseline, state["baseline"])
+        if "text" in state:
+            take(self.text, state["text"])
+            self._know_tests()
         for panel, arrays in zip(self.panels, state["detectors"], strict=True):
             take_state(panel.detector, arrays)
 

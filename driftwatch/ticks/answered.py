@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from driftwatch.events.columns import Requests
 from driftwatch.events.texts import Answers, join_answers
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats, Ints
 
 _MICRO = 1e6  # of a second: times are told apart by so much
@@ -18,6 +19,7 @@ _SCORE = 2.0**20  # fixed point of scores
 _UNSCORED = np.iinfo(np.int64).min
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Answered:
     """Answers of all streams: rows are sorted by tick, then stream, then the moment of completion, then the request.

@@ -34,7 +34,7 @@ def take(baseline, said, first):
         rows = slice(start, start + 24 * EACH)
         one = np.zeros(len(tick[rows]), np.int64)
         ids = np.arange(start, start + len(one)).astype(np.uint64) + np.uint64(first + 1)
-        baseline.take(Answered(tick[rows], one, one, np.arange(len(one)), ids, one - 1, one - 1, said.take(rows)))
+        baseline.hear(Answered(tick[rows], one, one, np.arange(len(one)), ids, one - 1, one - 1, said.take(rows)))
         baseline.start()
 
 

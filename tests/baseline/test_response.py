@@ -127,7 +127,7 @@ def test_it_starts_however_busy_the_stream_is(each):
     for first in range(0, len(said) // each, 24):
         piece = said.take(slice(first * each, (first + 24) * each))
         if len(piece):
-            baseline.take(answered(piece, each, first))
+            baseline.hear(answered(piece, each, first))
             started = started or baseline.start()
     assert started is not None
     assert {"answer_shift", "topic", "cut_share"} <= started.tracks.keys()
@@ -138,7 +138,7 @@ def test_it_holds_a_bounded_number_of_answers():
     said = answers(7, ticks=120, rate=4.0)
     for first in range(0, 3000, 24):
         rows = np.arange(24 * 30) % len(said)
-        baseline.take(answered(said.take(rows), 30, first))
+        baseline.hear(answered(said.take(rows), 30, first))
         baseline.start()
         held = sum(map(len, baseline.waiting)) + len(baseline.known) + len(baseline.recent)
         assert held <= 2.5 * baseline.settings.reference
@@ -150,7 +150,7 @@ def test_a_new_fit_replaces_the_old_when_as_much_was_learnt_again():
     said = answers(8, ticks=300, rate=2.0)
     found = []
     for first in range(0, len(said) // 8, 24):
-        baseline.take(answered(said.take(slice(first * 8, (first + 24) * 8)), 8, first))
+        baseline.hear(answered(said.take(slice(first * 8, (first + 24) * 8)), 8, first))
         baseline.start()
         found.append(baseline.learn(first, None, refit=True))
     again = [judged for judged in found if judged is not None]
@@ -162,10 +162,10 @@ def test_nothing_of_an_incident_is_learnt():
     baseline = ResponseBaseline(Text(dimensions=64))
     said = answers(9, ticks=120)
     for first in range(0, 120, 24):
-        baseline.take(answered(said.take(slice(first * 4, (first + 24) * 4)), 4, first))
+        baseline.hear(answered(said.take(slice(first * 4, (first + 24) * 4)), 4, first))
         baseline.start()
     known = len(baseline.known)
-    baseline.take(answered(said.take(slice(0, 96)), 4, 200))
+    baseline.hear(answered(said.take(slice(0, 96)), 4, 200))
     baseline.learn(400, (190, 500), refit=True)
     assert len(baseline.known) == known
     assert not (baseline.known.tick >= 190).any()
@@ -175,7 +175,7 @@ def test_all_that_was_learnt_goes_through_a_file_and_goes_on(tmp_path):
     one = ResponseBaseline(Text(dimensions=64))
     said = answers(12, ticks=150)
     for first in range(0, 120, 24):
-        one.take(answered(said.take(slice(first * 4, (first + 24) * 4)), 4, first))
+        one.hear(answered(said.take(slice(first * 4, (first + 24) * 4)), 4, first))
         one.start()
         one.learn(first, None, refit=True)
     np.savez(tmp_path / "learnt.npz", **arrays_of(one))
@@ -183,7 +183,7 @@ def test_all_that_was_learnt_goes_through_a_file_and_goes_on(tmp_path):
     with np.load(tmp_path / "learnt.npz", allow_pickle=False) as arrays:
         take_arrays(other, dict(arrays))
     more = answered(said.take(slice(480, 560)), 4, 120)
-    expected, found = one.take(more), other.take(more)
+    expected, found = one.hear(more), other.hear(more)
     assert expected.tracks.keys() == found.tracks.keys()
     for name, track in expected.tracks.items():
         np.testing.assert_array_equal(found.tracks[name].value, track.value, err_msg=name)

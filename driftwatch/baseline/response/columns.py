@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from driftwatch.embedding.phrases import unpacked
 from driftwatch.embedding.text import MARKS
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.exact import Shorts, product, whole, whole_matrix
 
@@ -59,6 +60,7 @@ def shape_of(features: Mapping[str, Floats], names: tuple[str, ...]) -> Floats:
     return np.stack(columns, axis=1)
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Columns:
     """How texts become standardised columns, as learnt from healthy ones.

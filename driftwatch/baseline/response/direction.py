@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats
 
 LATELY = {"answer_shift": 240.0, "answer_jump": 30.0, "topic": 30.0}
@@ -27,6 +28,7 @@ FEWEST = 20
 """Vectors before there is a direction."""
 
 
+@saved
 @dataclass(slots=True)
 class Direction:
     """The direction of one stream's vectors.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.robust import huber_fit
 
@@ -19,6 +20,7 @@ _BOUND = 3.0  # log units
 _FEWEST = 50
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """Expected logarithm of a prompt's tokens, given its text.

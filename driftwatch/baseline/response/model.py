@@ -13,6 +13,7 @@ from driftwatch.baseline.response.kinds import centres_of, kind_of
 from driftwatch.baseline.response.reduction import Reduction
 from driftwatch.embedding.reading import LENGTH_ONE, measured
 from driftwatch.events.texts import Answers
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.exact import Shorts, product, whole, whole_matrix
 
@@ -47,6 +48,7 @@ class Left:
     kind: NDArray[np.intp]
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class ResponseModel:
     """What answers are like given their prompts.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.exact import ONE, Shorts, product, whole_matrix
 
@@ -14,6 +15,7 @@ MOST = 128
 _PULL = 3.0  # typical variances that are added to each direction's own, so that none is magnified that hardly varies
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Reduction:
     """Principal directions, each divided by its deviation as far as that is known [1]_.

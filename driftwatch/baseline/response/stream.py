@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,10 @@ class ResponseBaseline:
         How much is needed, and kept.
     """
 
+    STATE: ClassVar[tuple[str, ...]] = (
+        *("model", "evaluated", "usual", "directions", "duplicates", "early", "waiting", "known", "recent"),
+        *("fitted", "learnt", "plain"),
+    )
     settings: Text
     model: ResponseModel | None = None
     evaluated: Evaluated | None = None
@@ -71,7 +76,7 @@ class ResponseBaseline:
         """Answers of a tick that are kept, at most."""
         return max(self.settings.reference // _SPAN, 1)
 
-    def take(self, answered: Answered) -> Judged:
+    def hear(self, answered: Answered) -> Judged:
         """Take the answers of ticks, one at least; returns nothing until enough was seen to judge by (`start`)."""
         rows = sampled(answered, self.settings.per_tick)
         some = answered.take(rows)
