@@ -23,9 +23,11 @@ from typing import Any
 from machine import machine
 
 from driftwatch.demo import recording
+from driftwatch.sinks import JsonLines, Outbox
 
 RESULTS = Path(__file__).parent / "results"
 _EARLY = 0.1  # share of the kills that come while the process starts
+_LEASES_S = 300.0
 _LIFE_S = 0.5  # others come within so many seconds of the beginning of its work
 
 
@@ -47,6 +49,7 @@ def measured(kills: int, seed: int = 0) -> dict[str, Any]:
         lines = _lines()
         _whole(calm, lines)
         lives = _killed(killed, lines, kills, random.Random(seed))
+        _delivered(killed)
         expected, found = _transitions(calm), _transitions(killed)
         return {
             "kills": lives,
@@ -55,6 +58,7 @@ def measured(kills: int, seed: int = 0) -> dict[str, Any]:
             "missing": len(expected.keys() - found.keys()),
             "unexpected": len(found.keys() - expected.keys()),
             "different": sum(found[key] != expected[key] for key in expected.keys() & found.keys()),
+            "left_behind": len(list(killed.rglob("*.partial"))),
             "lines_written_twice": sum(n - 1 for n in _written(killed).values()),
         }
 
@@ -97,6 +101,15 @@ def _live_and_die(command: list[str], rng: random.Random) -> None:
 
 def _command(folder: Path) -> list[str]:
     return [sys.executable, str(Path(__file__).parent / "hosting" / "follower.py"), str(folder)]
+
+
+def _delivered(folder: Path) -> None:
+    """Let the outbox deliver what is left: a letter that a killed process had in hand waits until its lease is over."""
+    sink = JsonLines(folder / "incidents.jsonl")
+    with Outbox(folder / "state" / "outbox.db", [sink]) as outbox:
+        end = time.monotonic() + _LEASES_S
+        while outbox.stats()[sink.name].pending and time.monotonic() < end:
+            time.sleep(0.2)
 
 
 def _transitions(folder: Path) -> dict[tuple[str, int], Any]:

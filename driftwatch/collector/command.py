@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from pathlib import Path
@@ -16,13 +17,12 @@ from driftwatch.errors import ConfigError
 @click.option("--listen", required=True, metavar="ADDRESS", help="unix:///path or http://host:port.")
 @click.option("--config", type=click.Path(path_type=Path), help="The same file as the workers'.")
 @click.option("--token-file", type=click.Path(path_type=Path), help="Holds the token; by default $DRIFTWATCH_TOKEN.")
-@click.option("--token", envvar="DRIFTWATCH_TOKEN", hidden=True, default="")
-def collect(listen: str, config: Path | None, token_file: Path | None, token: str) -> int:
+def collect(listen: str, config: Path | None, token_file: Path | None) -> int:
     """Watch several workers of one service as one: take their ticks, judge them, alert.
 
     Serves GET /metrics and /incidents (with the token), and /healthz. Ends with SIGTERM or SIGINT.
     """
-    secret = token if token_file is None else _read(token_file)
+    secret = os.environ.get("DRIFTWATCH_TOKEN", "") if token_file is None else _read(token_file)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

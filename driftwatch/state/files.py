@@ -101,7 +101,7 @@ def put(path: Path, content: bytes, *, keep: str = "") -> None:
     OSError
         If it cannot be written: the old file is still there.
     """
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f"{path.name}.partial")  # one name: what a killed process leaves behind is written over
     try:
         with partial.open("wb") as file:
             file.write(content)
