@@ -139,8 +139,8 @@ class Text(Section):
         "cpu", description="Where such a model runs: cpu, so that watching adds no pressure, or cuda:0."
     )
     dimensions: int = Field(256, ge=16, le=1024, description="Dimensions of the hashing encoder.")
-    documents_per_s: float | None = Field(
-        None, gt=0, description="Documents that are encoded a second, shared fairly by the streams; all if absent."
+    documents_per_s: float = Field(
+        0.0, ge=0, description="Documents that are encoded a second, shared fairly by the streams; all if 0."
     )
     min_answers: int = Field(
         200, ge=100, le=2048, description="Answers before it is judged how they follow from their prompts."

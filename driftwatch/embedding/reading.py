@@ -46,7 +46,7 @@ class TextReader:
 
     def __init__(self, settings: Text) -> None:
         self.settings = settings
-        self.sampler = None if settings.documents_per_s is None else Sampler(settings.documents_per_s)
+        self.sampler = Sampler(settings.documents_per_s) if settings.documents_per_s else None
         self.encoder: Encoder | None = None
         self.widths: dict[str, int] = {}
         self.refused: Counter[str] = Counter()

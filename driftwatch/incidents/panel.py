@@ -166,7 +166,9 @@ def text_panels_of(config: Config, stream: str) -> tuple[Panel, ...]:
     return (
         Panel(LocationDetector(margin=margin, seeds=seeds, capacity=capacity), TEXT_LOCATIONS),
         Panel(AnswerDetector(margin=answers, seeds=_seeds(stream, TEXT_ANSWERS), capacity=_ANSWERS), TEXT_ANSWERS),
-        Panel(ProportionDetector(margin=_margins(config, TEXT_SHARES), capacity=capacity // 2), TEXT_SHARES),
+        Panel(
+            ProportionDetector(margin=_margins(config, TEXT_SHARES), capacity=min(capacity, _ANSWERS // 2)), TEXT_SHARES
+        ),
     )
 
 
