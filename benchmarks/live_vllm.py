@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import gzip
 import json
+import os
 import random
 import shutil
 import statistics
@@ -33,6 +34,7 @@ from living.server import serving
 from machine import machine
 
 RESULTS = Path(__file__).parent / "results"
+BASELINE = os.environ.get("BASELINE", "")
 PORT, BLOCKS, LASTING_S = 8011, 48, 85
 
 WATCH = """
@@ -56,7 +58,10 @@ path = "{folder}/incidents.jsonl"
 def watched(folder: Path, port: int) -> Path:
     """The settings of a run."""
     path = folder / "watch.toml"
-    path.write_text(f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder, lasting_s=LASTING_S))
+    learnt = f'baseline = "{BASELINE}"\n' if BASELINE else ""
+    path.write_text(
+        learnt + f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder, lasting_s=LASTING_S)
+    )
     return path
 
 
@@ -83,8 +88,8 @@ def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs:
     after = statistics.median(row["ttft"] for row in chats if row["started_at"] > changed + 20)
     found = transitions(out)
     return {
-        "began": began, "changed": changed, "ended": ended, "hogs": hogs, "lasting_s": LASTING_S,
-        "requests": len(load.rows),
+        "began": began, "changed": changed, "ended": ended, "requests": len(load.rows),
+        "hogs": hogs, "lasting_s": LASTING_S, "baseline": bool(BASELINE),
         "failed": sum(row["status"] != 200 for row in load.rows), "ttft_before_s": before, "ttft_after_s": after,
         "told_after_s": told[0] - changed if told else None,
         "opened_after_s": _seconds(found[0]["opened_at"]) - changed if found else None,
@@ -182,10 +187,11 @@ def keep(what: str, found: dict[str, Any], out: Path) -> None:
     """Put a part beside the others that were measured, with its figure and its recording."""
     file = RESULTS / "live_vllm.json"
     known = json.loads(file.read_text()) if file.exists() else {}
-    known |= {"machine": machine(["numpy", "pydantic", "httpx2"]), what: found}
+    part = f"{what}-baseline" if found.get("baseline") else what
+    known |= {"machine": machine(["numpy", "pydantic", "httpx2"]), part: found}
     file.write_text(json.dumps(known, indent=1) + "\n")
     (RESULTS / "live_vllm.md").write_text(page(known))
-    if what == "pressure":
+    if part == "pressure":
         rows = [json.loads(line) for line in gzip.decompress((out / "requests.jsonl.gz").read_bytes()).splitlines()]
         (RESULTS / "live_vllm-pressure.svg").write_text(figure(found, rows))
         recording = RESULTS / "live_vllm-pressure"
@@ -203,7 +209,8 @@ def main() -> None:
     parser.add_argument("--healthy", type=float, default=480.0, help="Seconds of healthy traffic.")
     parser.add_argument("--pressed", type=float, default=240.0, help="Seconds of pressure.")
     parser.add_argument("--hogs", type=int, default=5, help="Long requests at a time.")
-    parser.add_argument("--rounds", type=int, default=8, help="Rounds of the comparison of speeds.")
+    parser.add_argument("--rounds", type=int, default=20, help="Rounds of the comparison of speeds.")
+    parser.add_argument("--turn", type=float, default=6.0, help="Seconds of a turn in it.")
     parser.add_argument("--keep", type=Path, help="Keep what was recorded in this folder.")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -212,7 +219,7 @@ def main() -> None:
         found = {
             "pressure": lambda: pressure(asked.testbed, asked.core, asked.healthy, asked.pressed, asked.hogs, out),
             "healthy": lambda: healthy(asked.testbed, asked.core, asked.healthy, out),
-            "speed": lambda: speed(asked.testbed, asked.core, asked.rounds, 20.0, out),
+            "speed": lambda: speed(asked.testbed, asked.core, asked.rounds, asked.turn, out),
         }[asked.what]()
         print(json.dumps({name: value for name, value in found.items() if name != "transitions"}, indent=1))
         keep(asked.what, found, out)

@@ -116,6 +116,14 @@ PLOTS = (
         "s",
     ),
     Plot(
+        "Faults",
+        "Faults of driftwatch that were caught, and times that the wall clock jumped.",
+        {
+            "faults": "sum(increase(driftwatch_faults_total[$__rate_interval]))",
+            "clock jumps": "sum(increase(driftwatch_clock_jumps_total[$__rate_interval]))",
+        },
+    ),
+    Plot(
         "CPU in the background",
         "Cores that driftwatch takes from the serving process.",
         {"{{instance}}": "sum by (instance) (rate(driftwatch_background_cpu_seconds_total[$__rate_interval]))"},

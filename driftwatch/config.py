@@ -95,6 +95,24 @@ class Margins(Section):
     length_share: float = Field(0.02, ge=0, description="Change of the share of answers cut at the token limit.")
     abort_share: float = Field(0.02, ge=0, description="Change of the share of aborted requests.")
     error_share: float = Field(0.01, ge=0, description="Change of the share of failed requests.")
+    empty_share: float = Field(0.02, ge=0, description="Change of the share of empty answers.")
+    garbled_share: float = Field(0.01, ge=0, description="Change of the share of answers with broken characters.")
+    loop_share: float = Field(0.02, ge=0, description="Change of the share of answers that repeat themselves.")
+    cut_share: float = Field(0.03, ge=0, description="Change of the share of answers that end in mid-sentence.")
+    refusal_share: float = Field(0.02, ge=0, description="Change of the share of refusals.")
+    foreign_share: float = Field(0.02, ge=0, description="Change of the share of answers in another script.")
+    duplicate_share: float = Field(0.03, ge=0, description="Change of the share of nearly the same answers.")
+    echo_share: float = Field(0.03, ge=0, description="Change of the share of answers that repeat the prompt.")
+    kinds: float = Field(0.05, ge=0, description="Change of the share of a kind of answers.")
+    prompt_read: float = Field(0.05, ge=0, description="Relative change of the tokens evaluated for a prompt's text.")
+    answer_shift: float = Field(0.05, ge=0, description="Move of the answers, in their own standard deviations.")
+    answer_kinds: float = Field(0.1, ge=0, description="Move of the mix of kinds of answers, likewise.")
+    answer_jump: float = Field(0.05, ge=0, description="Move of the newest answers, likewise.")
+    answer_match: float = Field(0.05, ge=0, description="Move of how close answers stay to their prompts, likewise.")
+    answer_spread: float = Field(0.05, ge=0, description="Move of how far answers lie from the usual, likewise.")
+    score: float = Field(0.02, ge=0, description="Change of a score, in its own unit.")
+    topic: float = Field(0.05, ge=0, description="Move of the topics of prompts, in their own standard deviations.")
+    topic_spread: float = Field(0.05, ge=0, description="Move of how unusual prompts are, likewise.")
     traffic: float = Field(1.0, ge=0, description="Relative change of the request rate (1.0: twice or half).")
     prompt_length: float = Field(0.5, ge=0, description="Relative change of the prompt length.")
     novel_share: float = Field(0.10, ge=0, description="Share of requests unlike any that were learnt from.")
@@ -106,6 +124,36 @@ class Maintenance(Section):
     start: AwareDatetime = Field(description="When it begins, with an offset.")
     end: AwareDatetime = Field(description="When it ends, with an offset.")
     where: dict[str, str] = Field({}, description="Labels of the streams that it is for; empty: all.")
+
+
+class Text(Section):
+    """What is heard of prompts and answers."""
+
+    read: bool = Field(True, description="Read prompts, answers, vectors and scores where there are any.")
+    encoder: str = Field(
+        "hashing",
+        description="What makes vectors where none are brought: 'hashing' (needs nothing), 'none', or the name or "
+        "folder of a sentence-transformers model (extra 'embed').",
+    )
+    device: str = Field(
+        "cpu", description="Where such a model runs: cpu, so that watching adds no pressure, or cuda:0."
+    )
+    dimensions: int = Field(256, ge=16, le=1024, description="Dimensions of the hashing encoder.")
+    documents_per_s: float | None = Field(
+        None, gt=0, description="Documents that are encoded a second, shared fairly by the streams; all if absent."
+    )
+    min_answers: int = Field(
+        200, ge=100, le=2048, description="Answers before it is judged how they follow from their prompts."
+    )
+    per_tick: int = Field(16, ge=1, le=64, description="Answers of a tick whose vectors are judged: a fair sample.")
+    reference: int = Field(640, ge=400, le=4096, description="Answers of a stream that the usual is learnt from.")
+    keep_text: bool = Field(
+        False, description="Keep the texts of a few answers of each stream as examples; nothing of a text is kept else."
+    )
+    scores: dict[str, Literal["high", "low", "unknown"]] = Field(
+        {}, description="Which way your scores are good: {judge = 'high'}; high where absent."
+    )
+    max_scores: int = Field(4, ge=0, le=4, description="Scores of a stream that are judged: those that came first.")
 
 
 class Incidents(Section):
@@ -196,6 +244,7 @@ class Config(Section):
     learning: Learning = Field(Learning(), description="How 'healthy' is learnt.")
     budget: Budget = Field(Budget(), description="How many false incidents are acceptable.")
     margins: Margins = Field(Margins(), description="What is too small to matter.")
+    text: Text = Field(Text(), description="What is heard of prompts and answers.")
     incidents: Incidents = Field(Incidents(), description="How evidence becomes incidents.")
     attribution: Attribution = Field(Attribution(), description="How causes are looked for.")
     health: Health = Field(Health(), description="The checks of your dashboards.")

@@ -14,7 +14,8 @@ from pydantic import Field, ValidationError
 from driftwatch._optional import load
 from driftwatch.errors import InputError, MissingExtra
 from driftwatch.explain import headline, html, render, text
-from driftwatch.explain.facts import lead, sentences
+from driftwatch.explain.facts import sentences
+from driftwatch.explain.findings import lead
 from driftwatch.explain.numbers import clean, clock, lasting, utc
 from driftwatch.explain.story import Section, Table
 from driftwatch.incidents.models import Incident, Record

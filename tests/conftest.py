@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # threads that wait for a processor make small products slow
+
 import pytest
 from hypothesis import settings
 

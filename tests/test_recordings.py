@@ -88,6 +88,45 @@ def test_a_quality_fault_is_not_blamed_on_memory(recordings: Path, tmp_path: Pat
     assert not [c.name for c in blamed if any(word in c.name for word in MEMORY)]
 
 
+def test_a_quality_fault_is_heard_within_sixty_answers_and_not_as_latency(recordings: Path, tmp_path: Path) -> None:
+    folder = recordings / "vllm_cpu" / "bad_quant"
+    report = scanned(folder, 0, tmp_path)
+    assert len(report.incidents) == 1
+    incident = report.incidents[0]
+    assert incident.kind in ("change", "degradation")
+    changed_at = truth(folder)["changed_at"]
+    with gzip.open(folder / "requests.jsonl.gz", "rt") as source:
+        completed = [json.loads(line)["completed_at"] for line in source]
+    answers = sum(changed_at <= at < incident.opened_at.timestamp() for at in completed)
+    assert 0 < answers <= 60
+    assert abs(incident.onset.timestamp() - changed_at) <= 30
+    signals = {f.signal for f in incident.findings}
+    assert {"answer_shift", "answer_jump"} & signals
+    assert not signals & {"ttft", "itl", "latency"}
+    assert any(c.name == "roll-out to vllm-7d9f" and c.tier != "ruled_out" for c in incident.causes)
+    told = incident.explain()
+    assert "Answers" in told
+    assert "answers since then" in told
+    assert incident.answers is not None
+    assert incident.answers.fewer or incident.answers.more
+
+
+def test_quality_and_latency_under_memory_pressure_are_one_incident(recordings: Path, tmp_path: Path) -> None:
+    folder = recordings / "vllm_cpu" / "pressure"
+    report = scanned(folder, 0, tmp_path)
+    assert [i.kind for i in report.incidents] == ["degradation"]
+    incident = report.incidents[0]
+    changed_at = truth(folder)["changed_at"]
+    assert 0 < incident.opened_at.timestamp() - changed_at <= 180
+    signals = {f.signal for f in incident.findings}
+    assert {"prompt_read", "answer_shift"} & signals
+    assert {"ttft", "ttft_bursts", "ttft_tail", "latency"} & signals
+    first = incident.causes[0]
+    assert first.name in ("kv_cache_usage", "preemptions")
+    assert first.tier == "supported"
+    assert any("tenant=batch" in link for link in first.via)
+
+
 def test_an_engines_histograms_alone_are_enough(recordings: Path) -> None:
     folder = recordings / "vllm_cpu" / "kv_hog"
     assert_it_is_the_hog(dw.scan(metrics=folder / "metrics.om.gz"), folder, rows=False)

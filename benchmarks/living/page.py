@@ -19,7 +19,8 @@ def page(found: dict[str, Any]) -> str:
     """The results of the parts that were measured, in order."""
     where = found["machine"]
     lines = ["# A real vLLM with driftwatch inside", "", f"vLLM 0.32 on {where['cpu']}, Python {where['python']}.", ""]
-    for name, write in (("pressure", _pressure), ("healthy", _healthy), ("speed", _speed)):
+    parts = (("pressure", _pressure), ("pressure-baseline", _pressure), ("healthy", _healthy), ("speed", _speed))
+    for name, write in parts:
         if name in found:
             lines += [*write(found[name]), ""]
     return "\n".join(lines)
@@ -27,9 +28,10 @@ def page(found: dict[str, Any]) -> str:
 
 def _pressure(run: Row) -> list[str]:
     lines = [
-        "## Pressure on the KV cache",
+        f"## Pressure on the KV cache{_known(run)}",
         "",
-        "`python benchmarks/live_vllm.py pressure --testbed FOLDER`: chats at 3 a second; then another tenant keeps "
+        f"`{'BASELINE=FILE ' if run.get('baseline') else ''}python benchmarks/live_vllm.py pressure --testbed FOLDER "
+        f"--healthy {run['changed'] - run['began']:.0f}`: chats at 3 a second; then another tenant keeps "
         f"{run['hogs']} long requests going. Scraped every 5 s, ticks final after 3 s (`ticks.lateness_s`), a change "
         f"must last {run['lasting_s']} s (`incidents.lasting_s`; by default 90).",
         "",
@@ -47,7 +49,11 @@ def _pressure(run: Row) -> list[str]:
         after = _seconds(one["updated_at"]) - run["changed"]
         row = f"{after:.0f} | {one['id']} #{one['seq']} {one['status']} | {one['kind']} | {one['silent']} | {causes}"
         lines.append(f"| {row} |")
-    return [*lines, "", "![TTFT of chats](live_vllm-pressure.svg)"]
+    return lines if run.get("baseline") else [*lines, "", "![TTFT of chats](live_vllm-pressure.svg)"]
+
+
+def _known(run: Row) -> str:
+    return ", what is healthy learnt before" if run.get("baseline") else ", what is healthy learnt live"
 
 
 def _healthy(run: Row) -> list[str]:

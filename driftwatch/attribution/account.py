@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from driftwatch.attribution.answers import change_of
 from driftwatch.attribution.candidates import label
 from driftwatch.attribution.causes import find_causes
 from driftwatch.attribution.health import Rule, evaluate, silent
@@ -19,7 +20,7 @@ from driftwatch.attribution.scene import Scene
 from driftwatch.detectors import Shift
 from driftwatch.events.signals import BY_NAME, Signal
 from driftwatch.incidents.life import Alarm, Life, severity_of
-from driftwatch.incidents.models import Cause, Chart, Finding, Incident, Line, Mark, Segment, Severity
+from driftwatch.incidents.models import AnswerChange, Cause, Chart, Finding, Incident, Line, Mark, Segment, Severity
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.whitening import PROMISED
 from driftwatch.ticks.series import SeriesStore
@@ -99,10 +100,17 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
         silent=silent(health),
         health=health,
         segments=segments,
+        answers=_answers(findings, scene, lead, until),
         markers=marks_of(scene, clock, lead.shift.onset, until),
         notes=(*_notes(scene, causes, lead), *inside.notes, *(() if kept else (_CREPT,))),
         chart=_chart(findings, causes, scene, first, lead, last),
     )
+
+
+def _answers(findings: Sequence[Finding], scene: Scene, lead: Alarm, last: int) -> AnswerChange | None:
+    """How answers changed, where something says that they did."""
+    heard = any(BY_NAME[f.signal].text and f.stream == lead.stream for f in findings)
+    return change_of(scene.said.get(lead.stream), lead.shift.onset, last) if heard else None
 
 
 def _severity(life: Life, findings: Sequence[Finding], scene: Scene) -> Severity:
@@ -209,7 +217,7 @@ def _causes(lead: Alarm, inside: _Inside, scene: Scene, first: int, last: int) -
         return ()  # users did it: there is no cause to look for in the engine
     shift = lead.shift
     return find_causes(
-        inside.excess,
+        _towards_harm(lead) * inside.excess,
         shift.onset - first,
         replace(scene, series=inside.series).candidates(lead.stream, first, shift.onset, last),
         scene.events(first, last),
@@ -219,6 +227,14 @@ def _causes(lead: Alarm, inside: _Inside, scene: Scene, first: int, last: int) -
         signal=lead.signal,
         onset_interval=(shift.onset_low - first, shift.onset_high - first),
     )
+
+
+def _towards_harm(lead: Alarm) -> float:
+    """What an excess is multiplied by so that up is worse; a move of what is said is looked at as it is."""
+    signal = BY_NAME[lead.signal]
+    if signal.good == "high":
+        return -1.0
+    return -1.0 if signal.text and signal.good == "unknown" and lead.shift.size < 0 else 1.0
 
 
 def extra_of(scene: Scene, stream: str, first: int, last: int) -> dict[str, Floats]:

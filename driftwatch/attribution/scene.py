@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from driftwatch.attribution.candidates import Candidate, Event
 from driftwatch.attribution.dose import trailing
 from driftwatch.attribution.history import StreamHistory
+from driftwatch.baseline import ResponseBaseline
 from driftwatch.config import Config
 from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS
@@ -44,6 +45,8 @@ class Scene:
         Metrics.
     markers
         What people and deploy systems did.
+    said
+        What is known of the answers of each stream, by title.
     """
 
     config: Config
@@ -52,6 +55,7 @@ class Scene:
     segments: Names
     series: SeriesStore
     markers: Markers
+    said: Mapping[str, ResponseBaseline] = field(default_factory=dict)
 
     @property
     def width(self) -> float:

@@ -1,8 +1,9 @@
 """What is healthy, given the workload: learnt, with its range and its uncertainty, and refreshed while all is well."""
 
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
+from driftwatch.baseline.response import ResponseBaseline
 from driftwatch.baseline.saved import Baseline
 from driftwatch.baseline.senders import sender_of
 from driftwatch.baseline.stream import StreamBaseline
 
-__all__ = ["Baseline", "Judged", "Observed", "SegmentSums", "StreamBaseline", "sender_of"]
+__all__ = ["Baseline", "Judged", "Observed", "ResponseBaseline", "SegmentSums", "StreamBaseline", "sender_of"]

@@ -41,6 +41,23 @@ class Observed:
 
 @saved
 @dataclass(frozen=True, slots=True)
+class Each:
+    """Numbers of single answers.
+
+    Parameters
+    ----------
+    tick
+        Shape (n,): ascending.
+    values
+        By signal, shape (n,); NaN where an answer has none.
+    """
+
+    tick: Ints
+    values: Mapping[str, Floats]
+
+
+@saved
+@dataclass(frozen=True, slots=True)
 class SegmentSums:
     """Residuals of one signal by tick and segment.
 
@@ -62,6 +79,7 @@ class SegmentSums:
     raw: Floats
 
 
+@saved
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Ticks of one stream, judged.
@@ -74,8 +92,18 @@ class Judged:
         By signal that is judged given the workload.
     requests
         Requests by tick, over all ticks judged.
+    each
+        Numbers that answers have each for itself; their tracks have the means of ticks.
     """
 
     tracks: Mapping[str, Observed]
     segments: Mapping[str, SegmentSums]
     requests: Floats
+    each: Each | None = None
+
+
+def beside(one: Judged | None, other: Judged | None) -> Judged | None:
+    """What was measured of a stream, and what it said."""
+    if one is None or other is None:
+        return one or other
+    return Judged({**one.tracks, **other.tracks}, {**one.segments, **other.segments}, one.requests, other.each)

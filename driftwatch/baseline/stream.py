@@ -375,7 +375,8 @@ class StreamBaseline:
             )
             tracks["prompt_length"] = Observed(*found, found[1])
             asked = sums(workload.tick[known] - first, workload.requests[known] * np.expm1(value), len(requests))
-            tracks["asked_tokens"] = Observed(np.arange(first, first + len(asked)), asked, requests, asked)
+            asked = asked[found[0] - first]
+            tracks["asked_tokens"] = Observed(found[0], asked, found[2], asked)
         return tracks
 
     def learn(self, before: int, skip: tuple[int, int] | None) -> None:

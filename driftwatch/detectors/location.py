@@ -121,7 +121,7 @@ class LocationDetector:
             return self._strength(tick[:, None], value, None)
         strength = np.zeros((*value.shape, 2))
         if seen.any():
-            order, kept = _observed_first(seen)
+            order, kept = observed_first(seen)
             at = order, np.arange(self.series)
             strength[at] = self._strength(tick[order], value[at], kept)
             strength[~seen] = 0.0
@@ -129,10 +129,13 @@ class LocationDetector:
 
     def _strength(self, tick: Ints, x: Floats, seen: NDArray[np.bool_] | None) -> Floats:
         """Evidence both ways; what was not seen comes last in its series."""
-        white, tie = self._whitened(x, seen), uniform_of(self.seeds, tick)
+        return self.memory.bet(self._factors(tick, x, seen), seen)
+
+    def _factors(self, position: Ints, x: Floats, seen: NDArray[np.bool_] | None) -> Floats:
+        """Factors of the bets on values, shape (n, s, 2, 8); positions tell rows apart, to break ties."""
+        white, tie = self._whitened(x, seen), uniform_of(self.seeds, position)
         p = self.past.compare(white, self.near, tie) if self.anchored else self.past.rank(white, self.near, tie, seen)
-        factors = self.bets.reshape(-1, BETS).take(cell_of(p, self.reach) + self._first_row, axis=0)
-        return self.memory.bet(factors, seen)
+        return np.asarray(self.bets.reshape(-1, BETS).take(cell_of(p, self.reach) + self._first_row, axis=0))
 
     @property
     def _first_row(self) -> Ints:
@@ -261,7 +264,7 @@ class LocationDetector:
         self.memory.restart(series)
 
 
-def _observed_first(seen: NDArray[np.bool_]) -> tuple[Ints, NDArray[np.bool_]]:
+def observed_first(seen: NDArray[np.bool_]) -> tuple[Ints, NDArray[np.bool_]]:
     """Order of the rows of each series that brings what was seen first, and what is seen after that."""
     order = np.argsort(~seen, axis=0, kind="stable")
     return order, np.take_along_axis(seen, order, axis=0)

@@ -11,6 +11,7 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -77,6 +78,8 @@ class NearDuplicates:
     [0.0, 1.0, nan]
     """
 
+    STATE = ("sketches", "prompts")
+
     def __init__(self, window: int = 256) -> None:
         if window < 1:
             raise ValueError(f"a window of {window} responses holds nothing: give 1 or more")
@@ -97,25 +100,36 @@ class NearDuplicates:
         Floats
             Shape (n,): 1 for a near-duplicate, else 0; NaN where the prompt is unknown or the response is too short.
         """
-        found = [
-            self._update(features.sketches[k:][:_STEP], features.prompt[k:][:_STEP]) for k in self._steps(features)
-        ]
+        return self.judge(features.sketches, features.prompt)
+
+    def judge(self, sketches: Sketches, prompts: Hashes) -> Floats:
+        """As `update`, from the sketches of responses, shape (n, SKETCH), and the hashes of their prompts."""
+        steps = range(0, len(prompts), _STEP)
+        found = [self._update(sketches[k : k + _STEP], prompts[k : k + _STEP]) for k in steps]
         return np.concatenate([np.empty(0), *found])
 
-    @staticmethod
-    def _steps(features: Features) -> range:
-        return range(0, len(features), _STEP)
+    def arrays(self) -> dict[str, NDArray[np.unsignedinteger]]:
+        """What is remembered, as plain arrays."""
+        return {"sketches": self.sketches, "prompts": self.prompts}
+
+    def restore(self, arrays: Mapping[str, NDArray[np.unsignedinteger]]) -> None:
+        """The inverse of `arrays`."""
+        self.sketches = arrays["sketches"].astype(np.uint32)
+        self.prompts = arrays["prompts"].astype(np.uint64)
 
     def _update(self, sketches: Sketches, prompts: Hashes) -> Floats:
         known = len(self.prompts)
         self.sketches = np.concatenate([self.sketches, sketches])
         self.prompts = np.concatenate([self.prompts, prompts])
-        place, now = np.arange(known + len(prompts)), known + np.arange(len(prompts))[:, None]
-        apart = (self.prompts != prompts[:, None]) & (self.prompts != 0)
-        near = _similar(sketches, self.sketches) & apart & (place < now) & (place >= now - self.window)
+        judged = np.flatnonzero((prompts != 0) & _filled(sketches))
+        place, now = np.arange(known + len(prompts)), known + judged[:, None]
+        apart = (self.prompts != prompts[judged, None]) & (self.prompts != 0)
+        found = np.full(len(prompts), np.nan)
+        if len(judged):
+            near = _similar(sketches[judged], self.sketches) & apart & (place < now) & (place >= now - self.window)
+            found[judged] = near.any(axis=1)
         self.sketches, self.prompts = self.sketches[-self.window :], self.prompts[-self.window :]
-        judged = (prompts != 0) & _filled(sketches)
-        return np.where(judged, near.any(axis=1), np.nan)
+        return found
 
 
 def _filled(sketches: Sketches) -> NDArray[np.bool_]:

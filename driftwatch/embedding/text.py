@@ -16,17 +16,24 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.embedding.characters import BROKEN, DIGIT, LATIN, Characters, blocks, seen
+from driftwatch.embedding.characters import BROKEN, DIGIT, LATIN, OTHER, Characters, blocks, seen
 from driftwatch.embedding.duplicates import Sketches, sketch
 from driftwatch.embedding.endings import cut_off
 from driftwatch.embedding.openings import refuses
+from driftwatch.embedding.phrases import phrases_in
 from driftwatch.embedding.words import Tokens, words_of
 from driftwatch.events.columns import Floats
 from driftwatch.events.identity import Hashes, mix
 
 _RUN = 4  # words
+_BREAK = ord("\n")
 _PREFIX = 1024  # bytes that are compressed
 _ORDINARY = (2.0, 0.8)  # ordinary English prose of n bytes deflates to about 2 n^0.8 bytes, 30 <= n <= 1024
+MARKS = {
+    **{"asterisks": "*", "hashes": "#", "dashes": "-", "colons": ":", "commas": ",", "stops": ".", "brackets": "("},
+    **{"quotes": '"', "apostrophes": "'", "exclamations": "!", "questions": "?", "backticks": "`", "bars": "|"},
+}
+"""Marks that are counted, by name: how an answer is laid out."""
 _LAST = np.uint64(2**64 - 1)  # a key that no token has but once in 10^14
 _PROMPTED = 0.1  # a script belongs to the prompt if it writes this share of its letters
 
@@ -35,7 +42,7 @@ _PROMPTED = 0.1  # a script belongs to the prompt if it writes this share of its
 class Features:
     """Features of responses, a row each; NaN where not known.
 
-    All but the first two are NaN where the response is empty or unknown, and ``foreign`` and ``echo`` where
+    Those of the response but the first two are NaN where it is empty or unknown, and ``foreign`` and ``echo`` where
     the prompt is unknown too.
 
     Parameters
@@ -63,8 +70,19 @@ class Features:
         Shape (n,): the share of runs of four words that are in the prompt; NaN if the response has fewer words.
     dominance
         Shape (n,): the share of the most common character that is neither letter nor space.
+    lines
+        Shape (n,): line breaks.
+    symbols, digits
+        Shape (n,): the share of characters that are neither letters, digits nor spaces, and of digits.
+    marks
+        Shape (n, 13): how often each of `MARKS` is there.
+    asked_characters, asked_words, asked_lines, asked_symbols, asked_digits, asked_non_latin
+        Shape (n,): the same of the prompt.
     prompt
         Shape (n,): a hash of the prompt, 0 where unknown.
+    terms, asked_terms
+        Shape (n, t): which phrases of a public list the response and the prompt have
+        (`driftwatch.embedding.phrases`).
     sketches
         Shape (n, SKETCH): hashes of the response for `driftwatch.embedding.NearDuplicates`.
     """
@@ -80,7 +98,19 @@ class Features:
     truncated: Floats
     echo: Floats
     dominance: Floats
+    lines: Floats
+    symbols: Floats
+    digits: Floats
+    marks: Floats
+    asked_characters: Floats
+    asked_words: Floats
+    asked_lines: Floats
+    asked_symbols: Floats
+    asked_digits: Floats
+    asked_non_latin: Floats
     prompt: Hashes
+    terms: NDArray[np.uint8]
+    asked_terms: NDArray[np.uint8]
     sketches: Sketches
 
     def __len__(self) -> int:
@@ -88,10 +118,12 @@ class Features:
 
     def columns(self) -> dict[str, Floats]:
         """Give the features by name, without the hashes."""
-        return {name: getattr(self, name) for name in SIGNALS}
+        marks = dict(zip(MARKS, self.marks.T, strict=True))
+        return {name: marks[name] if name in MARKS else getattr(self, name) for name in SIGNALS}
 
 
-SIGNALS: tuple[str, ...] = tuple(f.name for f in fields(Features) if f.name not in ("prompt", "sketches"))
+_HASHED = ("prompt", "terms", "asked_terms", "sketches")
+SIGNALS: tuple[str, ...] = (*(f.name for f in fields(Features) if f.name not in (*_HASHED, "marks")), *MARKS)
 """The names of the features, in order."""
 
 
@@ -126,33 +158,60 @@ def features(prompts: Sequence[str | None], responses: Sequence[str | None]) -> 
 
 
 def _features(prompts: Sequence[str | None], responses: Sequence[str | None]) -> Features:
-    asked, texts = [prompt or "" for prompt in prompts], [response or "" for response in responses]
-    prompted, answered = Characters.of(asked), Characters.of(texts)
+    texts = [response or "" for response in responses]
+    prompted, answered = Characters.of([prompt or "" for prompt in prompts]), Characters.of(texts)
+    asked, said = words_of(prompted), words_of(answered)
+    known = np.array([prompt is not None for prompt in prompts], np.bool_)
+    empty = np.array([not text for text in texts], np.bool_)
     counts = answered.counts()
-    scripts, letters = prompted.counts()[:, LATIN:], counts[:, LATIN:]
-    words = words_of(answered)
-    runs = words.runs(_RUN)
+    runs = said.runs(_RUN)
     different, _ = runs.distinct()
-    looked = np.maximum(counts.sum(axis=1), 1.0)
-    length = np.fromiter(map(len, texts), np.float64, len(texts))
-    absent = np.array([response is None for response in responses], np.bool_)
-    unprompted = np.array([prompt is None for prompt in prompts], np.bool_)
-    empty = length == 0
+    of_prompt = {f"asked_{name}": column for name, column in _shape(prompts, prompted, asked).items()}
     return Features(
-        characters=np.where(absent, np.nan, length),
-        words=np.where(absent, np.nan, words.counts() * np.maximum(length / looked, 1.0)),
+        **_shape(responses, answered, said),
         compressibility=np.array([_compressibility(text) for text in texts], np.float64),
         repeated=1.0 - _share(different.counts(), runs.counts()),
-        foreign=_foreign(scripts, letters),
-        non_latin=_share(letters[:, 1:].sum(axis=1), letters.sum(axis=1)),
-        broken=_share(counts[:, BROKEN], looked, empty),
+        foreign=_foreign(prompted.counts()[:, LATIN:], counts[:, LATIN:]),
+        broken=_share(counts[:, BROKEN], counts.sum(axis=1), empty),
         refusal=np.where(empty, np.nan, [refuses(text) for text in texts]),
         truncated=np.where(empty, np.nan, [cut_off(text) for text in texts]),
-        echo=_share(_shared(runs, words_of(prompted).runs(_RUN)), runs.counts(), unprompted),
-        dominance=_share(_most_common(answered), looked, empty),
+        echo=_share(_shared(runs, asked.runs(_RUN)), runs.counts(), ~known),
+        dominance=_share(_most_common(answered), counts.sum(axis=1), empty),
+        marks=np.where(empty[:, None], np.nan, _marks(answered)),
+        **of_prompt,
         prompt=np.array([_hash(prompt) for prompt in prompts], np.uint64),
-        sketches=sketch(words),
+        terms=phrases_in(said),
+        asked_terms=phrases_in(asked),
+        sketches=sketch(said),
     )
+
+
+def _shape(texts: Sequence[str | None], characters: Characters, words: Tokens) -> dict[str, Floats]:
+    """How long texts are, and what they are made of; lengths of what is not known are NaN."""
+    counts = characters.counts()
+    looked, letters = counts.sum(axis=1), counts[:, LATIN:].sum(axis=1)
+    length = np.array([np.nan if text is None else len(text) for text in texts], np.float64)
+    whole = np.maximum(length / np.maximum(looked, 1.0), 1.0)
+    lines = np.bincount(characters.row[characters.codes == _BREAK], minlength=characters.texts)
+    return {
+        "characters": length,
+        "words": words.counts() * whole,
+        "lines": lines * whole,
+        "symbols": _share(counts[:, OTHER], looked),
+        "digits": _share(counts[:, DIGIT], looked),
+        "non_latin": _share(counts[:, LATIN + 1 :].sum(axis=1), letters),
+    }
+
+
+def _marks(characters: Characters) -> Floats:
+    """How often each mark is there, shape (texts, marks)."""
+    place = np.full(128, -1)
+    place[[ord(mark) for mark in MARKS.values()]] = np.arange(len(MARKS))
+    found = np.flatnonzero((characters.codes < 128) & (characters.classes == OTHER))
+    mark = place[characters.codes[found]]
+    found, mark = found[mark >= 0], mark[mark >= 0]
+    counts = np.bincount(characters.row[found] * len(MARKS) + mark, minlength=characters.texts * len(MARKS))
+    return counts.reshape(characters.texts, len(MARKS)).astype(np.float64)
 
 
 def _share(

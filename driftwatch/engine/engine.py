@@ -14,6 +14,7 @@ from driftwatch.attribution.rules import configured
 from driftwatch.attribution.scene import Scene
 from driftwatch.baseline import Baseline, StreamBaseline, sender_of
 from driftwatch.config import Config
+from driftwatch.embedding.reading import TextReader
 from driftwatch.engine.muted import Muted, labels_in
 from driftwatch.events.columns import Batch, Markers, Metrics, Requests
 from driftwatch.events.signals import BY_NAME
@@ -71,6 +72,7 @@ class Engine:
         self.series = SeriesStore(config.ticks.width_s, kept, config.input.series, lateness_s=config.ticks.lateness_s)
         self.markers = Markers(np.empty(0), (), (), ())
         self.checks, self.unread_rules = configured(config.health, config.input.series)
+        self.reader = TextReader(config.text)
         self.watches: dict[int, StreamWatch] = {}
         self.histories: dict[str, StreamHistory] = {}
         self.lives: list[Life] = []
@@ -94,7 +96,7 @@ class Engine:
             if isinstance(self.builder, HistogramTicks):
                 self.builder.add(batch)
         elif isinstance(batch, Requests) and isinstance(self.builder, TickBuilder):
-            self.builder.add(batch)
+            self.builder.add(self.reader.read(batch))
 
     def advance(self, *, prompt: bool = True, now: float | None = None) -> list[Incident]:
         """Judge every tick that has become final; returns the transitions that this brought.
@@ -263,10 +265,13 @@ class Engine:
         for watch in self.watches.values():
             self.rest()
             if watch.baseline.ready:
-                guard = _LONGEST_DOUBT if watch.in_doubt(last) else watch.guard
-                watch.learn(last + 1 - guard, self._skip(watch.title, last))
+                doubt, skip = watch.in_doubt(last), self._skip(watch.title, last)
+                guard = _LONGEST_DOUBT if doubt else watch.guard
+                watch.learn(last + 1 - guard, skip, refit=not doubt and skip is None)
             elif (judged := watch.start(last)) is not None:
                 self.histories[watch.title].add(judged)
+            if (said := watch.start_text(last)) is not None:
+                self.histories[watch.title].add(said)
         self._forget(last - self.history_ticks)
         return found
 
@@ -318,9 +323,9 @@ class Engine:
 
     def _scene(self, tick: int) -> Scene:
         labels = {w.title: self.builder.streams.where(number) for number, w in self.watches.items()}
-        return Scene(
-            self.config, self.histories, labels, self.builder.segments, own(self.series.until(tick)), self.markers
-        )
+        said = {w.title: w.text.response for w in self.watches.values()}
+        series = own(self.series.until(tick))
+        return Scene(self.config, self.histories, labels, self.builder.segments, series, self.markers, said)
 
     def _again(self, alarm: Alarm, tick: int) -> Alarm:
         return self._by_title(alarm.stream).again(alarm, tick)

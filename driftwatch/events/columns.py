@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from driftwatch.events.texts import Answers, Texts, join_answers, join_texts
 from driftwatch.state import saved
 
 Floats = NDArray[np.float64]
@@ -105,6 +106,12 @@ class Requests:
         Strings. ``labels`` has ``model``, ``route``, ``tenant``, ``replica`` and whatever else the source had.
     failed
         Shape (n,): True where the request ended in an error (status >= 500, or an error was given).
+    scores
+        By name, shape (n,): scores of the responses that the caller brought, NaN where there is none.
+    texts
+        What they say, until it is read; None where there is no text.
+    answers
+        What was read off it.
     """
 
     started_at: Floats
@@ -120,6 +127,9 @@ class Requests:
     failed: NDArray[np.bool_]
     finish_reason: Coded
     labels: Mapping[str, Coded] = field(default_factory=dict)
+    scores: Mapping[str, Floats] = field(default_factory=dict)
+    texts: Texts | None = None
+    answers: Answers | None = None
 
     def __len__(self) -> int:
         return len(self.completed_at)
@@ -129,10 +139,11 @@ class Requests:
 
     def take(self, rows: NDArray[Any] | slice) -> Requests:
         """Keep these rows (indices, a mask or a slice)."""
-        plain = [f.name for f in fields(self) if f.name not in ("finish_reason", "labels")]
-        kept: dict[str, Any] = {name: getattr(self, name)[rows] for name in plain}
+        kept: dict[str, Any] = {name: getattr(self, name)[rows] for name in (*NUMBERS, "id_hash", "failed")}
         labels = {name: column.take(rows) for name, column in self.labels.items()}
-        return replace(self, **kept, finish_reason=self.finish_reason.take(rows), labels=labels)
+        scores = {name: column[rows] for name, column in self.scores.items()}
+        said = {name: part.take(rows) for name in ("texts", "answers") if (part := getattr(self, name)) is not None}
+        return replace(self, **kept, finish_reason=self.finish_reason.take(rows), labels=labels, scores=scores, **said)
 
     @property
     def at(self) -> Floats:
@@ -140,9 +151,7 @@ class Requests:
         return np.where(np.isnan(self.completed_at), self.started_at, self.completed_at)
 
 
-NUMBERS: tuple[str, ...] = tuple(
-    f.name for f in fields(Requests) if f.name not in ("id_hash", "failed", "finish_reason", "labels")
-)
+NUMBERS: tuple[str, ...] = tuple(f.name for f in fields(Requests)[:9])
 """The numeric columns of `Requests`, in order."""
 
 
@@ -173,7 +182,16 @@ def concat_requests(parts: Sequence[Requests]) -> Requests:
     plain = (*NUMBERS, "id_hash", "failed")
     joined = {name: np.concatenate([getattr(p, name) for p in parts]) for name in plain if parts}
     finish = concat_coded([p.finish_reason for p in parts])
-    return requests_of(n, **joined, finish_reason=finish, labels=labels)
+    judged = dict.fromkeys(name for part in parts for name in part.scores)
+    return requests_of(
+        n,
+        **joined,
+        finish_reason=finish,
+        labels=labels,
+        scores={name: np.concatenate([p.scores.get(name, np.full(len(p), np.nan)) for p in parts]) for name in judged},
+        texts=join_texts([(p.texts, len(p)) for p in parts]),
+        answers=join_answers([(p.answers, len(p)) for p in parts]),
+    )
 
 
 @saved

@@ -11,6 +11,7 @@ from driftwatch.events.columns import NUMBERS, Coded, Floats, Requests, requests
 from driftwatch.events.identity import hash_strings
 from driftwatch.events.names import FAILURES, FINISH_REASONS
 from driftwatch.events.records import Request
+from driftwatch.events.texts import Texts
 
 CLOCK_S = 1e-3
 """Clocks are read one after the other: an end this much before its start is no contradiction, in seconds."""
@@ -115,7 +116,27 @@ def requests_from(records: Sequence[Request]) -> Requests:
         failed=failed(status, words, error, finish),
         finish_reason=finish,
         labels={name: column for name, column in columns.items() if column.values},
+        scores=_scores(records),
+        texts=_texts(records),
     )
+
+
+def _scores(records: Sequence[Request]) -> dict[str, Floats]:
+    names = dict.fromkeys(name for r in records for name in r.scores)
+    return {name: np.array([r.scores.get(name, np.nan) for r in records], np.float64) for name in names}
+
+
+def _texts(records: Sequence[Request]) -> Texts | None:
+    """What they say; None where they say nothing."""
+    texts = Texts.of(
+        len(records),
+        prompt=[r.prompt for r in records],
+        response=[r.response for r in records],
+        prompt_vector=[r.prompt_embedding for r in records],
+        response_vector=[r.embedding for r in records],
+        name=[r.request_id for r in records],
+    )
+    return None if texts.silent else texts
 
 
 def _first_known(known: Floats, otherwise: Floats) -> Floats:

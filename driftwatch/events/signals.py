@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Good = Literal["low", "high", "unknown"]
-Shape = Literal["duration", "size", "rate", "share", "fraction"]
+Shape = Literal["duration", "size", "rate", "share", "fraction", "ratio", "score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,13 @@ class Signal:
     title
         As a person would say it.
     unit
-        ``s``, ``tokens``, ``share`` or ``1/s``.
+        ``s``, ``tokens``, ``share``, ``1/s``, ``sd`` (standard deviations of healthy answers), or ``score``.
     good
         Which way is good; ``unknown`` makes a move a ``change``.
     shape
-        ``duration`` and ``size`` are judged as ratios, ``rate`` as a ratio of counts. ``share`` counts requests and
-        ``fraction`` is the mean of a part of each: both are judged as differences.
+        ``duration``, ``size`` and ``ratio`` are judged as ratios, ``rate`` as a ratio of counts. ``share`` counts
+        requests and ``fraction`` is the mean of a part of each: both are judged as differences, and so is ``score``,
+        the mean of a number of each answer.
     given
         The workload that it is judged given.
     workload
@@ -36,6 +37,8 @@ class Signal:
         Whether it counts ticks.
     one_sided
         Whether only a move for the worse is told.
+    text
+        Whether it is read off what requests say: answers do not share an engine's moods.
     """
 
     name: str
@@ -48,12 +51,54 @@ class Signal:
     tail_of: str = ""
     by_tick: bool = False
     one_sided: bool = False
+    text: bool = False
 
     @property
     def difference(self) -> bool:
         """Whether its moves are differences, and not ratios."""
-        return self.unit == "share"
+        return self.unit == "share" or self.shape == "score"
 
+    @property
+    def by_topic(self) -> bool:
+        """Whether new topics move it: then it is judged only while prompts are the usual ones."""
+        return "topic" in self.given
+
+
+KINDS = 8
+"""Kinds of answers that are told apart."""
+
+_SHARES: tuple[tuple[str, str, Good, tuple[str, ...]], ...] = (
+    ("empty_share", "empty answers", "low", ()),
+    ("garbled_share", "garbled answers", "low", ()),
+    ("loop_share", "answers that repeat themselves", "low", ()),
+    ("cut_share", "answers that end in mid-sentence", "low", ("topic",)),
+    ("refusal_share", "refusals", "unknown", ("topic",)),
+    ("foreign_share", "answers in another script than the prompt", "unknown", ("topic",)),
+    ("duplicate_share", "answers nearly the same as another", "unknown", ("topic",)),
+    ("echo_share", "answers that repeat the prompt", "unknown", ("topic",)),
+)
+_TEXT: tuple[Signal, ...] = (
+    *(Signal(name, title, "share", good, "share", given, text=True) for name, title, good, given in _SHARES),
+    *(
+        Signal(f"kind_{k + 1}", f"answers of kind {k + 1}", "share", "unknown", "share", ("topic",), text=True)
+        for k in range(KINDS)
+    ),
+    # more tokens for the same prompt are a longer template; fewer are a prompt that was cut
+    Signal(
+        "prompt_read", "tokens evaluated for a word of the prompt", "tokens", "high", "ratio", one_sided=True, text=True
+    ),
+    *(
+        Signal(name, title, "sd", "unknown", "score", ("topic",), text=True)
+        for name, title in (
+            ("answer_shift", "answers, given their prompts"),
+            ("answer_jump", "the newest answers, given their prompts"),
+            ("answer_match", "how close answers stay to their prompts"),
+            ("answer_spread", "how far answers lie from the usual"),
+        )
+    ),
+    Signal("topic", "topics of prompts", "sd", "unknown", "score", workload=True, text=True),
+    Signal("topic_spread", "how unusual prompts are", "sd", "unknown", "score", workload=True, text=True),
+)
 
 SIGNALS: tuple[Signal, ...] = (
     Signal("ttft", "time to first token", "s", "low", "duration", ("prompt", "cached", "load")),
@@ -84,13 +129,46 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("length_share", "answers cut at the token limit", "share", "low", "share"),
     Signal("abort_share", "aborted requests", "share", "low", "share"),
     Signal("error_share", "failed requests", "share", "low", "share"),
+    *(signal for signal in _TEXT if not signal.workload),
     Signal("traffic", "request rate", "1/s", "unknown", "rate", workload=True),
     Signal("prompt_length", "prompt length", "tokens", "unknown", "size", workload=True),
     Signal("novel_share", "requests outside the learnt range", "share", "unknown", "share", workload=True),
+    *(signal for signal in _TEXT if signal.workload),
 )
 """All signals, in the order in which they are reported."""
 
-BY_NAME: dict[str, Signal] = {signal.name: signal for signal in SIGNALS}
+_SCORES: dict[str, Good] = {"score:": "high", "score.low:": "low", "score.unknown:": "unknown"}
+
+
+def score_name(name: str, good: Good = "high") -> str:
+    """What a score that callers bring is called as a signal, given which way it is good.
+
+    Examples
+    --------
+    >>> score_name("judge"), BY_NAME[score_name("complaints", "low")].good
+    ('score:judge', 'low')
+    """
+    return next(prefix for prefix, way in _SCORES.items() if way == good) + name
+
+
+class _Signals(dict[str, Signal]):
+    """Signals by name; a score that callers bring is one too, whatever its name."""
+
+    def __missing__(self, name: str) -> Signal:
+        prefix, colon, rest = name.partition(":")
+        if prefix + colon not in _SCORES:
+            raise KeyError(name)
+        return Signal(name, f"score '{rest}'", "score", _SCORES[prefix + colon], "score", text=True)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or (isinstance(name, str) and name.partition(":")[0] + ":" in _SCORES)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The signal of this name, or else the default."""
+        return self[name] if name in self else default  # noqa: SIM401 (this is what get does)
+
+
+BY_NAME: dict[str, Signal] = _Signals({signal.name: signal for signal in SIGNALS})
 
 TAILS: dict[str, str] = {s.tail_of: s.name for s in SIGNALS if s.tail_of and not s.by_tick}
 """The share of slow requests of each signal that has one."""

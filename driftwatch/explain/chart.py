@@ -15,27 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch._optional import load
-from driftwatch.explain.facts import cause_title, lead, named, title
+from driftwatch.explain.drawing import INK, MUTED, svg
+from driftwatch.explain.facts import cause_title, named, title
+from driftwatch.explain.findings import lead
 from driftwatch.explain.numbers import clean, number, span, utc
 from driftwatch.explain.story import Table
 from driftwatch.incidents.models import Cause, Incident, Line
 
-INK, MUTED, GRID, BAND, ONSET = "#1f2430", "#646b78", "#e3e6eb", "#fbe3b6", "#b45309"
+BAND, ONSET = "#fbe3b6", "#b45309"
 _SIGNAL, _SUPPORTED, _CONSISTENT, _OTHER = "#b4232a", "#1d4ed8", "#5f7fc4", "#8b929e"
 _SEVERITY = {"critical": _SIGNAL, "warning": ONSET, "info": _SUPPORTED}
 _ROLES = ("signal", "mechanism", "exogenous", "event", "symptom", "health")
 _MOST_ROWS, _MOST_POINTS, _MOST_MARKS, _NARROW = 8, 200, 5, 500
-
-_STYLE = {
-    "background": "transparent",
-    "padding": 4,
-    "view": {"stroke": None},
-    "axis": {
-        **dict.fromkeys(("gridColor", "domainColor", "tickColor"), GRID),
-        **{"labelFont": "sans-serif", "labelFontSize": 11, "labelColor": MUTED},
-    },
-    "title": {"font": "sans-serif", "fontSize": 12, "fontWeight": 600, "color": INK},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +65,7 @@ def figure(incident: Incident, width: int) -> str:
     canvas = _Canvas(load("altair", "report"), incident, width, time)
     rows = [_row(canvas, n, line, last=line is lines[-1]) for n, line in enumerate(lines)]
     points = {f"line {n}": _points(line, time) for n, line in enumerate(lines)}
-    return _svg(canvas.alt, canvas.alt.vconcat(*rows, spacing=30, bounds="flush"), points)
+    return svg(canvas.alt, canvas.alt.vconcat(*rows, spacing=30, bounds="flush"), points)
 
 
 def timeline(incidents: Sequence[Incident], period: tuple[datetime, datetime], width: int) -> str:
@@ -97,7 +88,7 @@ def timeline(incidents: Sequence[Incident], period: tuple[datetime, datetime], w
     base = alt.Chart(alt.NamedData("bars"), width=width, height={"step": 20})
     drawn = base.mark_bar(height=11, cornerRadius=2, stroke=None).encode(x, alt.X2("to:T"), y, color=colour)
     names = base.mark_text(align="right", dx=-5, fontSize=11, color=INK).encode(x, y, text="name:N")
-    return _svg(alt, drawn + names, {"bars": bars})
+    return svg(alt, drawn + names, {"bars": bars})
 
 
 def numbers(incident: Incident) -> Table:
@@ -222,14 +213,6 @@ def _drawn_cause(incident: Incident, line: Line) -> Cause | None:
 def _time_axis(alt: Any, frame: list[float], width: int) -> Any:
     shape = "%H:%M" if frame[1] - frame[0] < 86_400_000 else "%m-%d %H:%M"
     return alt.Axis(title=None, grid=False, tickCount=max(3, width // 90), format=shape, labelOverlap=True)
-
-
-def _svg(alt: Any, drawing: Any, points: dict[str, list[dict[str, Any]]]) -> str:
-    """Draw; points and styles join at the end, because altair copies and checks what it is given again and again."""
-    specification = drawing.to_dict(validate=False) | {"config": _STYLE}
-    specification["datasets"] = points | specification.get("datasets", {})
-    version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-    return str(load("vl_convert", "report").vegalite_to_svg(specification, vl_version=version))
 
 
 def _ms(at: datetime) -> float:

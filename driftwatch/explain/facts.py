@@ -13,8 +13,21 @@ from collections.abc import Iterable, Iterator
 from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS
 from driftwatch.events.signals import BY_NAME as SIGNALS
-from driftwatch.explain import losses
-from driftwatch.explain.numbers import between, change, clean, clock, interval, lasting, number, odds, pair, span, utc
+from driftwatch.explain import answers, losses
+from driftwatch.explain.findings import is_tail, lead, prominence
+from driftwatch.explain.numbers import (
+    between,
+    change,
+    clean,
+    clock,
+    interval,
+    lasting,
+    number,
+    odds,
+    pair,
+    span,
+    utc,
+)
 from driftwatch.explain.steps import next_steps
 from driftwatch.explain.story import Advice, Section, Story, Table
 from driftwatch.incidents.models import Cause, Finding, HealthCheck, Incident, Segment
@@ -42,6 +55,7 @@ def tell(incident: Incident) -> Story:
     sections = (
         Section("what", "What changed", sentences(_what(incident))),
         Section("since", "Since", sentences(_since(incident))),
+        Section("answers", "Answers", sentences(answers.told(incident)), answers.trait_table(incident)),
         Section("who", "For whom", sentences(_who(incident)), _segment_table(incident)),
         Section("green", "What stayed green", sentences(_green(incident)), _health_table(incident)),
         Section("cause", "Likely cause", sentences(_why(incident)), _cause_table(incident)),
@@ -75,23 +89,6 @@ def sentences(said: Iterable[str]) -> tuple[str, ...]:
     return tuple(s[:1].upper() + s[1:] for s in said)
 
 
-def lead(incident: Incident) -> Finding | None:
-    """The finding that moved most, among those that the kind is about; the first of equals."""
-    users = incident.kind == "workload"
-    about = [f for f in incident.findings if f.signal in SIGNALS and SIGNALS[f.signal].workload == users]
-    return max(about or incident.findings, key=lambda f: _prominence(f, incident), default=None)
-
-
-def _prominence(finding: Finding, incident: Incident) -> tuple[bool, float]:
-    """The slowest requests speak for an incident only where its record leads with them."""
-    return not _is_tail(finding) or _is_tail(incident.findings[0]), _size(finding)
-
-
-def _is_tail(finding: Finding) -> bool:
-    """Whether it counts the slowest requests."""
-    return finding.signal in SIGNALS and bool(SIGNALS[finding.signal].tail_of)
-
-
 def title(name: str) -> str:
     """The name of a signal or series as a person would say it."""
     known = SIGNALS.get(name) or SERIES.get(name) or _RATIOS.get(name)
@@ -122,12 +119,6 @@ def labels(where: dict[str, str]) -> str:
     return clean(", ".join(f"{clean(k, 30)}={clean(v, 40)}" for k, v in list(where.items())[:4]), 90)
 
 
-def _size(finding: Finding) -> float:
-    floor = 0.01 if finding.unit == "share" else 1e-9
-    values = abs(finding.after) + floor, abs(finding.before) + floor
-    return abs(math.log(values[0] / values[1])) if all(map(math.isfinite, values)) else 0.0
-
-
 def _moved(finding: Finding) -> str:
     by = "from nothing" if finding.before == 0 and finding.unit != "share" else change(finding.change, finding.unit)
     return f"{pair(finding.before, finding.after, finding.unit)} ({by})"
@@ -137,11 +128,11 @@ def _what(incident: Incident) -> Iterator[str]:
     if incident.losses:
         yield from losses.what(incident)
         return
-    findings = sorted(incident.findings, key=lambda f: _prominence(f, incident), reverse=True)
+    findings = sorted(incident.findings, key=lambda f: prominence(f, incident), reverse=True)
     for finding in findings[:_MOST]:
         where = "" if finding.stream == incident.stream else f" of {clean(finding.stream, 40)}"
         likely = interval(*finding.interval, finding.unit)
-        beyond = ", further behind the rest than the healthy 95% point" if _is_tail(finding) else ""
+        beyond = ", further behind the rest than the healthy 95% point" if is_tail(finding) else ""
         yield f"{title(finding.signal)}{where} {_moved(finding)}{beyond}; 95% interval {likely}"
     if len(findings) > _MOST:
         yield f"and {len(findings) - _MOST} more signals"

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from driftwatch._optional import load
-from driftwatch.explain import chart
+from driftwatch.explain import answers, chart
 from driftwatch.explain.facts import headline, tell
 from driftwatch.explain.story import Section
 from driftwatch.incidents.models import Incident
@@ -93,6 +93,7 @@ def _articles(incidents: Sequence[Incident]) -> list[str]:
 def _article(incident: Incident, position: int, *, drawn: bool) -> str:
     story = tell(incident)
     figure = _both(lambda width: chart.figure(incident, width)) if drawn and incident.chart else ("", "")
+    contrast = _both(lambda width: answers.figure(incident, width)) if drawn and incident.answers else ("", "")
     return _fill(
         "incident.html",
         story=story,
@@ -100,6 +101,7 @@ def _article(incident: Incident, position: int, *, drawn: bool) -> str:
         position=position,
         severity=incident.severity,
         figure=figure if any(figure) else None,
+        contrast=contrast if any(contrast) else None,
         no_room=bool(incident.chart) and not drawn,
         described=chart.described(incident),
         numbers=chart.numbers(incident),

@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 
 _TERMINAL = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)?", re.DOTALL)
 _SIZES = {"bytes": ((2**30, "GiB"), (2**20, "MiB")), "Hz": ((1e9, "GHz"), (1e6, "MHz"))}
-_SHORT = {"degC": "C", "1": ""}
+_SHORT = {"degC": "C", "1": "", "score": "", "sd": "sd"}
+DIFFERENCES = ("sd", "score")
+"""Units whose changes are told as differences: standard deviations of healthy answers, and scores."""
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -71,13 +73,15 @@ def change(x: float, unit: str) -> str:
 
     Examples
     --------
-    >>> change(61, "s"), change(0.35, "s"), change(-0.98, "s"), change(0.042, "share")
-    ('x62', '+35%', '-98%', '+4.2 points')
+    >>> change(61, "s"), change(0.35, "s"), change(-0.98, "s"), change(0.042, "share"), change(-0.7, "sd")
+    ('x62', '+35%', '-98%', '+4.2 points', '-0.7 sd')
     """
     if not math.isfinite(x):
         return "unknown"
     if unit == "share":
         return f"{_sign(x)}{_digits(abs(100 * x))} points"
+    if unit in DIFFERENCES:
+        return f"{_sign(x)}{number(abs(x), unit)}"
     return f"x{_digits(1 + x)}" if x >= 1 else f"{_sign(x)}{_digits(abs(100 * x))}%"
 
 
@@ -101,7 +105,7 @@ def interval(low: float, high: float, unit: str) -> str:
     >>> interval(0.72, 2.3, "s"), interval(-0.1, 0.2, "s"), interval(0.01, 0.05, "share")
     ('x1.7 to x3.3', '-10% to +20%', '+1 points to +5 points')
     """
-    if unit != "share" and math.isfinite(low) and 1 <= high < math.inf:
+    if unit not in ("share", *DIFFERENCES) and math.isfinite(low) and 1 <= high < math.inf:
         return f"x{_digits(1 + low)} to x{_digits(1 + high)}"
     return f"{change(low, unit)} to {change(high, unit)}"
 

@@ -22,7 +22,7 @@ def log_threshold(config: Config) -> float:
     Examples
     --------
     >>> round(log_threshold(Config()), 1)
-    19.2
+    19.9
     """
     ticks = config.budget.per_days * _DAY / config.ticks.width_s / config.budget.false_incidents
     return math.log(ticks * config.streams.max_streams * TESTS_OF_A_STREAM)

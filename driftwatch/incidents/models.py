@@ -137,6 +137,52 @@ class Loss(Record):
     evidence: float = Field(default=0.0, description="log10 of the evidence against a healthy silence; 0 for a rule.")
 
 
+class Trait(Record):
+    """One feature of answers, before and since."""
+
+    name: str = Field(description="Name of the feature, such as 'words'.")
+    before: float
+    after: float
+    unit: str = Field(default="", description="'share', or empty for a count.")
+
+
+class Term(Record):
+    """A phrase of the public list, and the share of answers that have it."""
+
+    text: str
+    before: float
+    after: float
+
+
+class KindMove(Record):
+    """A kind of answers (a cluster of what prompts do not explain), and its share."""
+
+    kind: int = Field(description="Number of the kind, as in the signal 'kind_3'.")
+    before: float
+    after: float
+    terms: tuple[str, ...] = Field(default=(), description="Phrases that tell it from the other kinds.")
+
+
+class Example(Record):
+    """An answer that shows the change."""
+
+    request_id: str
+    at: float = Field(description="When it was complete, in seconds since the epoch.")
+    excerpt: str = Field(default="", description="Its beginning; empty unless text.keep_text is set.")
+
+
+class AnswerChange(Record):
+    """How answers changed, from what is kept of them: numbers, and phrases of a public list."""
+
+    before: int = Field(description="Answers that were learnt from.")
+    after: int = Field(description="Newest answers since the onset that are compared with them.")
+    traits: tuple[Trait, ...] = ()
+    more: tuple[Term, ...] = ()
+    fewer: tuple[Term, ...] = ()
+    kinds: tuple[KindMove, ...] = ()
+    examples: tuple[Example, ...] = ()
+
+
 class Incident(Record):
     """What changed, since when, for whom, what stayed green, the likely cause, and how sure that is.
 
@@ -163,6 +209,7 @@ class Incident(Record):
     )
     health: tuple[HealthCheck, ...] = ()
     segments: tuple[Segment, ...] = ()
+    answers: AnswerChange | None = Field(default=None, description="How answers changed, where they did.")
     markers: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = Field(
         default=(), description="What limits this record: absent series, short reference, ..."

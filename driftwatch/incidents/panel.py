@@ -10,17 +10,35 @@ from dataclasses import dataclass
 import numpy as np
 
 from driftwatch.baseline import Judged
+from driftwatch.baseline.judged import Each
 from driftwatch.config import Config
-from driftwatch.detectors import AnchoredDetector, Detector, LocationDetector, ProportionDetector, median_of, sum_of
+from driftwatch.detectors import (
+    AnchoredDetector,
+    AnswerDetector,
+    Detector,
+    LocationDetector,
+    ProportionDetector,
+    median_of,
+    sum_of,
+)
 from driftwatch.events.signals import SIGNALS
 from driftwatch.statistics.buckets import Floats, Ints
 
-LOCATIONS = tuple(s.name for s in SIGNALS if s.shape != "share")
-SHARES = tuple(s.name for s in SIGNALS if s.shape == "share")
-SLOW_LOCATIONS = tuple(s.name for s in SIGNALS if s.shape != "share" and not s.workload)
+_MEASURED, _SAID = [s for s in SIGNALS if not s.text], [s for s in SIGNALS if s.text]
+LOCATIONS = tuple(s.name for s in _MEASURED if s.shape != "share")
+SHARES = tuple(s.name for s in _MEASURED if s.shape == "share")
+SLOW_LOCATIONS = tuple(s.name for s in _MEASURED if s.shape != "share" and not s.workload)
 """Signals that may creep: what users do may change slowly, and that is no harm."""
-SLOW_SHARES = tuple(s.name for s in SIGNALS if s.shape == "share" and not s.workload and not s.tail_of)
-TESTS = len(LOCATIONS) + len(SHARES) + len(SLOW_LOCATIONS) + len(SLOW_SHARES)
+SLOW_SHARES = tuple(s.name for s in _MEASURED if s.shape == "share" and not s.workload and not s.tail_of)
+TEXT_LOCATIONS = tuple(s.name for s in _SAID if s.shape == "ratio")
+TEXT_ANSWERS = tuple(s.name for s in _SAID if s.shape == "score")
+TEXT_SHARES = tuple(s.name for s in _SAID if s.shape == "share")
+_ANSWERS = 2048  # answers, or ticks of answers, that are learnt from: more say little more
+SCORES = 4
+"""Scores that callers bring and that are judged, at most."""
+TESTS = (
+    sum(map(len, (LOCATIONS, SHARES, SLOW_LOCATIONS, SLOW_SHARES, TEXT_LOCATIONS, TEXT_ANSWERS, TEXT_SHARES))) + SCORES
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,8 @@ class Panel:
 
     def rows(self, judged: Judged) -> tuple[Ints, Floats, Floats]:
         """Its signals side by side: ticks, and values and totals of shape (n, series); NaN where there is none."""
+        if self.by_answer:
+            return self._answers(judged.each)
         seen = {k: judged.tracks[name] for k, name in enumerate(self.signals) if name in judged.tracks}
         tick = np.unique(np.concatenate([np.empty(0, np.int64), *(track.tick for track in seen.values())]))
         value, total = np.full((len(tick), len(self.signals)), np.nan), np.zeros((len(tick), len(self.signals)))
@@ -56,6 +76,18 @@ class Panel:
             # a baseline that goes on learning moves what it expects: on the slow scale that is part of the move
             value[at, k], total[at, k] = track.value + (track.level if self.slow else 0.0), track.total
         return tick, value, total
+
+    @property
+    def by_answer(self) -> bool:
+        """Whether its rows are answers."""
+        return isinstance(self.detector, AnswerDetector)
+
+    def _answers(self, each: Each | None) -> tuple[Ints, Floats, Floats]:
+        if each is None:
+            nothing = np.empty((0, len(self.signals)))
+            return np.empty(0, np.int64), nothing, nothing
+        value = np.stack([each.values[name] for name in self.signals], axis=1)
+        return each.tick, value, np.ones_like(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +133,7 @@ def margins_of(config: Config) -> dict[str, float]:
     (0.0953, 0.01)
     """
     given = config.margins.model_dump()
+    given |= {s.name: given["kinds"] for s in SIGNALS if s.name.startswith("kind_")}
     return {s.name: given[s.name] if s.difference else math.log1p(given[s.name]) for s in SIGNALS}
 
 
@@ -124,6 +157,24 @@ def _slow(config: Config, stream: str, span: int) -> Iterator[Panel]:
     yield Panel(AnchoredDetector(location, span=span, fold=median_of, enough=enough), SLOW_LOCATIONS, span)
     share = ProportionDetector(margin=_margins(config, SLOW_SHARES))
     yield Panel(AnchoredDetector(share, span=span, fold=sum_of, enough=enough), SLOW_SHARES, span)
+
+
+def text_panels_of(config: Config, stream: str) -> tuple[Panel, ...]:
+    """The detectors of what a stream's requests say, for streams that say anything."""
+    capacity, margin = min(config.learning.max_ticks, _ANSWERS), _margins(config, TEXT_LOCATIONS)
+    seeds, answers = _seeds(stream, TEXT_LOCATIONS), _margins(config, TEXT_ANSWERS)
+    return (
+        Panel(LocationDetector(margin=margin, seeds=seeds, capacity=capacity), TEXT_LOCATIONS),
+        Panel(AnswerDetector(margin=answers, seeds=_seeds(stream, TEXT_ANSWERS), capacity=_ANSWERS), TEXT_ANSWERS),
+        Panel(ProportionDetector(margin=_margins(config, TEXT_SHARES), capacity=capacity // 2), TEXT_SHARES),
+    )
+
+
+def score_panel_of(config: Config, stream: str, name: str) -> Panel:
+    """The detector of one score that callers bring."""
+    margin = np.array([config.margins.score])
+    detector = LocationDetector(margin=margin, seeds=_seeds(stream, [name]), capacity=config.learning.max_ticks)
+    return Panel(detector, (name,))
 
 
 def signal_tests(panels: Sequence[Panel]) -> Mapping[str, SignalTest]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.baseline import Judged, StreamBaseline
+from driftwatch.baseline.judged import beside
 from driftwatch.config import Config
 from driftwatch.detectors import Shift, state_of, take_state
 from driftwatch.errors import StateError
@@ -19,6 +20,7 @@ from driftwatch.incidents.allowed import Allowed
 from driftwatch.incidents.lasting import lasts, least_ticks
 from driftwatch.incidents.life import Alarm, kind_of
 from driftwatch.incidents.panel import SLOW_LOCATIONS, Panel, SignalTest, margins_of, panels_of, signal_tests
+from driftwatch.incidents.text import TO_TELL_TOPICS, TextWatch
 from driftwatch.state import keep, take
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.ranks import lag_of
@@ -58,33 +60,49 @@ class StreamWatch:
     ticks: int = 0
     learnt_ticks: int = 0
     margins: dict[str, float] = field(init=False)
+    text: TextWatch = field(init=False)
     allowed: dict[str, Allowed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.margins, self.panels = margins_of(self.config), panels_of(self.config, self.title)
         self.tests = signal_tests(self.panels)
+        self.text = TextWatch(self.title, self.config)
 
     def advance(self, ticks: Ticks, first: int, last: int) -> Judged | None:
         """Take the stream's ticks from ``first`` to ``last``; None while it is learning."""
         self.requests += int(ticks.requests.sum())
         self.ticks += int(np.count_nonzero(np.diff(ticks.tick, prepend=ticks.tick[:1] - 1)))
+        self.hot = {}
+        said = self.text.advance(ticks.answered)
+        if said is not None:
+            self._know_tests()
+            self._update(said, self.text.panels)
+        ticks = ticks.silent()
         if not self.baseline.ready:
             self.baseline.collect(ticks, first)
-            return None
+            return said
         judged = self.baseline.judge(ticks, first, last)
-        self._update(judged)
-        return judged
+        self._update(judged, self.panels)
+        return beside(judged, said)
 
-    def _update(self, judged: Judged) -> None:
-        self.hot = {}
+    def _know_tests(self) -> None:
+        if len(self.tests) != sum(len(panel.signals) for panel in self._every):
+            self.tests = signal_tests(self._every)
+
+    @property
+    def _every(self) -> tuple[Panel, ...]:
+        return (*self.panels, *self.text.panels)
+
+    def _update(self, judged: Judged, panels: Sequence[Panel]) -> None:
         for name, track in judged.tracks.items():
             if track.allowed is not None:
                 self.allowed.setdefault(name, Allowed()).add(track.tick, track.allowed)
-        for panel in self.panels:
+        for panel in panels:
             tick, value, total = panel.rows(judged)
             log_e = panel.detector.update(tick, value, total)
+            told = np.unique(tick) if panel.by_answer else tick
             for column, signal in enumerate(panel.signals):
-                self.hot[SignalTest(signal, panel, column).name] = (tick, log_e[:, column])
+                self.hot[SignalTest(signal, panel, column).name] = (told, log_e[:, column])
 
     @property
     def effective(self) -> float:
@@ -98,11 +116,23 @@ class StreamWatch:
         judged = self.baseline.start(last, patient=patient)
         if judged is None:
             return None
-        self._update(judged)
-        for panel in self.panels:
-            panel.detector.learn(last + 1)
-        self.hot, self.learnt_ticks = {}, self.ticks
+        self._begin(judged, self.panels, last)
+        self.learnt_ticks = self.ticks
         return judged
+
+    def start_text(self, last: int) -> Judged | None:
+        """End the learning of what is said if enough was seen."""
+        judged = self.text.start()
+        if judged is not None:
+            self._know_tests()
+            self._begin(judged, self.text.panels, last)
+        return judged
+
+    def _begin(self, judged: Judged, panels: Sequence[Panel], last: int) -> None:
+        self._update(judged, panels)
+        for panel in panels:
+            panel.detector.learn(last + 1)
+        self.hot = {}
 
     def alarms(self, threshold: float) -> Iterator[Alarm]:
         """Each test's first moment in the newest ticks with enough evidence of a move that lasts."""
@@ -121,23 +151,31 @@ class StreamWatch:
         """
         first = 0 if name in self.standing else int(enough.argmax()) if enough.any() else len(tick)
         for t, hot in zip(tick[first:].tolist(), enough[first:].tolist(), strict=True):
-            alarm = self.look(name, t) if hot else None
+            alarm = self.look(name, t) if hot and not self._by_topic(name, t) else None
             if alarm is not None and self.lasts(alarm):
                 yield alarm
             elif alarm is not None and name not in self.told:
                 self.standing.setdefault(name, alarm)
             yield self._still(name, t)
 
+    def _by_topic(self, name: str, tick: int) -> bool:
+        """Whether what this test sees may be due to new topics."""
+        return BY_NAME[self.tests[name].signal].by_topic and self.text.topics_moved(tick)
+
     def _still(self, name: str, tick: int) -> Alarm | None:
         """The alarm that stands, where by now it has lasted."""
         standing = self.standing.get(name)
         if standing is None:
             return None
-        if tick - standing.tick > self.config.learning.span_s / self.config.ticks.width_s:
+        too_old = tick - standing.tick > self.config.learning.span_s / self.config.ticks.width_s
+        if too_old or self._by_topic(name, tick):
             del self.standing[name]
             return None
         alarm = self.again(standing, tick)
         return alarm if self._exceeds(alarm.signal, alarm.shift, tick) and self.lasts(alarm) else None
+
+    def _margin(self, signal: str) -> float:
+        return self.margins.get(signal, self.config.margins.score)
 
     def enough(self, name: str, threshold: float) -> float:
         """The threshold of one test: less for one that looks less often."""
@@ -159,12 +197,16 @@ class StreamWatch:
     def _exceeds(self, signal: str, shift: Shift, tick: int) -> bool:
         """Whether a move is more than the margin, and than what users alone may have done since its onset."""
         allowed = self.allowed[signal].mean(shift.onset, tick) if signal in self.allowed and shift.size > 0 else 0.0
-        return shift.exceeds(self.margins[signal] + allowed)
+        return shift.exceeds(self._margin(signal) + allowed)
 
     def lasts(self, alarm: Alarm) -> bool:
         """Whether its move has been there for long enough in all; one of the slow time scale has."""
         test = self.tests[alarm.test]
         least = least_ticks(self.config)
+        signal = BY_NAME[test.signal]
+        if signal.text:  # answers share no engine's mood: there is no noisy minute to wait for
+            told = alarm.shift.count >= TO_TELL_TOPICS or not signal.by_topic
+            return told and alarm.tick + 1 - alarm.shift.onset >= least // 3
         return test.panel.slow or lasts(test.detector, test.column, alarm.shift, alarm.tick, least)
 
     def again(self, alarm: Alarm, tick: int) -> Alarm:
@@ -187,8 +229,8 @@ class StreamWatch:
             if ticks == quiet and math.isnan(now.size):
                 return 0  # nothing was seen of late: nothing is known
             rest = now.size if move > 0 else -now.size
-            healthy = rest < max(self.margins[alarm.signal], 2.0 * now.error)
-            if healthy and rest + _SURELY * now.error < max(0.5 * abs(move), self.margins[alarm.signal]):
+            healthy = rest < max(self._margin(alarm.signal), 2.0 * now.error)
+            if healthy and rest + _SURELY * now.error < max(0.5 * abs(move), self._margin(alarm.signal)):
                 return ticks
         return 0
 
@@ -201,7 +243,7 @@ class StreamWatch:
         """Whether something may be changing: then it is too early to call the newest ticks healthy."""
         return any(
             evidence > DOUBT and not BY_NAME[signal].workload and self._matters(signal, panel, k, last)
-            for panel in self.panels
+            for panel in self._every
             for k, (signal, evidence) in enumerate(zip(panel.signals, panel.detector.evidence(last), strict=True))
         )
 
@@ -218,17 +260,25 @@ class StreamWatch:
         known = max(len(learnt) for learnt in self.panels[0].detector.learnt)
         return max(self.config.learning.guard_ticks, lag_of(known))
 
-    def learn(self, before: int, skip: tuple[int, int] | None) -> None:
-        """Take what was seen before this tick as healthy, but for the ticks in ``skip``."""
+    def learn(self, before: int, skip: tuple[int, int] | None, *, refit: bool = True) -> None:
+        """Take what was seen before this tick as healthy, but for the ticks in ``skip``.
+
+        Parameters
+        ----------
+        refit
+            False while something may be changing: what is usual for answers is not fitted anew meanwhile.
+        """
         self.baseline.learn(before, skip)
-        for panel in self.panels:
+        for panel in self._every:
             panel.detector.learn(before, skip)
+        self.text.learn(before, skip, refit=refit)
         if skip is None:
             self.learnt_ticks = self.ticks
 
     def arrays(self) -> dict[str, Floats]:
         """What was learnt, as plain arrays."""
         found = {f"baseline.{key}": value for key, value in self.baseline.arrays().items()}
+        found |= {f"text.{key}": value for key, value in self.text.arrays().items()}
         ready = {name: test for name, test in self.tests.items() if test.ready}
         return found | {f"detector.{name}": test.detector.learnt[test.column] for name, test in ready.items()}
 
@@ -250,6 +300,10 @@ class StreamWatch:
     def _restore(self, arrays: Mapping[str, Floats]) -> None:
         parts = {k.removeprefix("baseline."): v for k, v in arrays.items() if k.startswith("baseline.")}
         self.baseline.restore(parts)
+        said = {k.removeprefix("text."): v for k, v in arrays.items() if k.startswith("text.")}
+        if said:
+            self.text.restore(said)
+            self._know_tests()
         for name, test in self.tests.items():
             if f"detector.{name}" in arrays:
                 test.detector.restore(test.column, arrays[f"detector.{name}"])
@@ -257,13 +311,17 @@ class StreamWatch:
     def keep(self) -> dict[str, Any]:
         """All that is known, to go on elsewhere as if nothing had happened."""
         kept = {name: getattr(self, name) for name in _STATE}
-        return kept | {"baseline": keep(self.baseline), "detectors": [state_of(p.detector) for p in self.panels]}
+        parts = {"baseline": keep(self.baseline), "text": keep(self.text)}
+        return kept | parts | {"detectors": [state_of(p.detector) for p in self.panels]}
 
     def take(self, state: Mapping[str, Any]) -> None:
         """Go on from what another one knew."""
         for name in _STATE:
             setattr(self, name, state[name])
         take(self.baseline, state["baseline"])
+        if "text" in state:
+            take(self.text, state["text"])
+            self._know_tests()
         for panel, arrays in zip(self.panels, state["detectors"], strict=True):
             take_state(panel.detector, arrays)
 

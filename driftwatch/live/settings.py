@@ -92,6 +92,7 @@ class Settings(Section):
     engine: Engine = Field(Engine(), description="Inside an engine, such as vLLM.")
     serve: Serve | None = Field(None, description="Serve /metrics of driftwatch itself.")
     alerts: tuple[Alert, ...] = Field((), max_length=32, description="Whom to tell.")
+    baseline: str = Field("", description="What is healthy, learnt before by driftwatch fit; empty: it is learnt live.")
     state: str = Field("", description="The folder for checkpoints and for alerts that wait; wins over monitor.folder.")
 
     def judging(self, *, inside: bool = False) -> Config:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any, Self
 
+from driftwatch.baseline import Baseline
 from driftwatch.events.columns import Batch, Requests
 from driftwatch.incidents import Incident
 from driftwatch.live.alerts import sinks_of
@@ -66,7 +67,8 @@ class Watch:
         self.settings, self.news, self.port = settings, news, 0
         self.quarantine = Quarantine()
         self._clock = SteadyClock()
-        self.monitor = Monitor(settings.judging(inside=inside), tuple(sinks_of(settings)))
+        learnt = Baseline.load(settings.baseline) if settings.baseline else None
+        self.monitor = Monitor(settings.judging(inside=inside), tuple(sinks_of(settings)), baseline=learnt)
         sources = tuple(sources_of(settings, self.quarantine, self.monitor.offsets))
         for source in sources:
             self._feed(source, None)  # before time passes: what a log holds already is not late

@@ -8,20 +8,28 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from driftwatch.alerting import Alerts
 from driftwatch.incidents import Incident
 
 _MOST = 10_000  # transitions that wait for a disk that cannot be written
 
 
 class Post:
-    """Hands transitions on to an outbox, which is made when the first of them comes.
+    """Hands transitions on to an outbox, if there is anybody to tell.
 
     Parameters
     ----------
     sinks
-        Destinations, or an outbox that is ready.
+        Destinations beside those of the configuration, or an outbox that is ready.
     path
-        The outbox's file; None for its own place.
+        The outbox's file, unless the configuration names one; None for its own place.
+    alerts
+        The section of the configuration.
+
+    Raises
+    ------
+    ConfigError
+        If a destination cannot be what the configuration says.
 
     Attributes
     ----------
@@ -31,11 +39,11 @@ class Post:
         Transitions that were let go because too many waited.
     """
 
-    def __init__(self, sinks: Any, path: Path | None) -> None:
-        self.sinks, self.path = sinks, path
+    def __init__(self, sinks: Any, path: Path | None, alerts: Alerts) -> None:
         self.waiting: deque[Incident] = deque()
         self.dropped = 0
-        self._outbox: Any = sinks if hasattr(sinks, "put") else None
+        self._given = hasattr(sinks, "put")
+        self._outbox: Any = sinks if self._given else _made(sinks, path, alerts)
 
     def put(self, transitions: Iterable[Incident]) -> None:
         """Hand transitions on, those that waited first.
@@ -45,27 +53,21 @@ class Post:
         DriftwatchError
             If the outbox cannot take them now: they wait.
         """
-        if not self.sinks:
+        if self._outbox is None:
             return
         self.waiting.extend(transitions)
         while len(self.waiting) > _MOST:
             self.waiting.popleft()
             self.dropped += 1
         if self.waiting:
-            self._open().put(list(self.waiting))
+            self.open()
+            self._outbox.put(list(self.waiting))
             self.waiting.clear()
 
     def open(self) -> None:
-        """Go on delivering what an earlier process left."""
-        if self.sinks:
-            self._open()
-
-    def _open(self) -> Any:
-        if self._outbox is None:
-            sinks = import_module("driftwatch.sinks")  # what alerts need is not for those who have none
-            self._outbox = sinks.Outbox(self.path, sinks=list(self.sinks))
+        """Go on delivering what an earlier process left; an outbox that was handed in ready is its owner's to start."""
+        if self._outbox is not None and not self._given:
             self._outbox.start()
-        return self._outbox
 
     def stats(self) -> dict[str, Any]:
         """How each destination does, as the outbox says it."""
@@ -73,8 +75,15 @@ class Post:
 
     def close(self, timeout: float) -> None:
         """Let the outbox end; one that was handed in ready is its owner's to close."""
-        if self._outbox is not None and self._outbox is not self.sinks:
+        if self._outbox is not None and not self._given:
             self._outbox.close(timeout)
+
+
+def _made(sinks: Sequence[Any], path: Path | None, alerts: Alerts) -> Any:
+    """An outbox for all who are to be told; what alerts need is not imported for those who have none."""
+    if not sinks and not alerts.destinations:
+        return None
+    return import_module("driftwatch.sinks").configured(alerts, sinks, path=alerts.outbox or path)
 
 
 Sinks = Sequence[Any]

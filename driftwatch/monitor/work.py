@@ -59,7 +59,7 @@ class Work:
         self._new_place, self.place = place, place()
         folder = Path(config.monitor.folder) if config.monitor.folder else None
         self.folder = FolderLock(folder)
-        self.post = Post(sinks, folder / "outbox.db" if folder else None)
+        self.post = Post(sinks, folder / "outbox.db" if folder else None, config.alerts)
         self.known: Known = self.place.known()
         self.offsets: dict[str, Any] = {}
         self.saved_offsets: dict[str, Any] = {}

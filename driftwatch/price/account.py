@@ -21,6 +21,9 @@ from driftwatch.price.runs import HORIZON, Trial
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.whitening import PROMISED
 
+PRICED = tuple(signal for signal in SIGNALS if not signal.text)
+"""What answers say has no typical noise to assume: its delays are measured on real answers (docs/text.md)."""
+
 RATIOS = (0.10, 0.25, 0.50, 1.0, 2.0)
 """Relative changes that are tried."""
 POINTS = (0.02, 0.05, 0.10, 0.25, 0.50)
@@ -67,7 +70,7 @@ def delays(
     settings = Config.load(config)
     width = settings.ticks.width_s
     if baseline is None:
-        noises: dict[str, Noise] = {s.name: Typical(s, rate * width) for s in SIGNALS}
+        noises: dict[str, Noise] = {s.name: Typical(s, rate * width) for s in PRICED}
         streams = [_stream("a typical stream", noises, settings, runs, rate, assumed=True)]
     else:
         shown = {title: _shown(arrays) for title, arrays in baseline.streams.items()}
@@ -87,7 +90,7 @@ def delays(
 
 def _shown(arrays: Mapping[str, Floats]) -> dict[str, Noise]:
     """What each signal showed; every tick has a number of requests, and most have the other signals."""
-    learnt = {s.name: arrays[f"detector.{s.name}"] for s in SIGNALS if f"detector.{s.name}" in arrays}
+    learnt = {s.name: arrays[f"detector.{s.name}"] for s in PRICED if f"detector.{s.name}" in arrays}
     ticks = max((len(values) for values in learnt.values()), default=1)
     return {name: Shown(values, len(values) / ticks) for name, values in learnt.items()}
 

@@ -93,11 +93,13 @@ def is_text(name: str) -> bool:
 def _array(values: list[Any]) -> Any:
     try:
         return pa.array(values)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeEncodeError):
         return pa.array([_written(v) for v in values], pa.string())
 
 
 def _written(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
+    if value is None:
+        return None
+    if isinstance(value, str):  # lone surrogates are no characters: U+FFFD stands for them
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return json.dumps(value.item() if hasattr(value, "item") else value, default=str)

@@ -20,6 +20,7 @@ from driftwatch.events.rows import complete, errors, failed, finish_reasons
 from driftwatch.readers.checks import bad_times, bad_values, check_duration_unit, check_time_unit
 from driftwatch.readers.chunk import Chunk, is_text
 from driftwatch.readers.quarantine import Quarantine
+from driftwatch.readers.said import scores_of, texts_of
 from driftwatch.readers.values import Mask, coded, durations, hashes, numbers, strings, times
 
 pa, pc = load("pyarrow", "batch"), load("pyarrow.compute", "batch")
@@ -39,6 +40,8 @@ class _Plan:
 
     fields: dict[str, list[tuple[str, Mapped]]] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, list[tuple[str, Mapped]]] = field(default_factory=dict)
+    scores: dict[str, str] = field(default_factory=dict)
 
 
 class Converter:
@@ -75,7 +78,8 @@ class Converter:
             if rows.any():
                 self._leave_out(chunk, reason, rows & keep)
                 keep &= ~rows
-        batch = requests_of(chunk.n, **columns, **self._words(chunk, plan), labels=self._labels(chunk, plan))
+        words, labels = self._words(chunk, plan), self._labels(chunk, plan)
+        batch = requests_of(chunk.n, **columns, **words, labels=labels, **self._said(chunk, plan))
         self.quarantine.count(self.source, int(keep.sum()))
         return batch if keep.all() else batch.take(keep)
 
@@ -100,13 +104,17 @@ class Converter:
             group, _, rest = name.partition(".")
             if mapped is not None and FIELDS.get(mapped.field) not in ("text", "group", None):
                 plan.fields.setdefault(mapped.field, []).append((name, mapped))
+            elif mapped is not None and FIELDS.get(mapped.field) == "text":
+                plan.texts.setdefault(mapped.field, []).append((name, mapped))
+            elif group == "scores" and rest:
+                plan.scores[rest] = name
             elif mapped is not None and mapped.field not in FIELDS:
                 plan.labels[mapped.field] = name
             elif group in ("labels", "tags") or name in self._named:
                 plan.labels.setdefault(rest or name, name)
             elif mapped is None and self.config.input.unknown == "labels" and not rest and not is_text(group):
                 plan.labels.setdefault(name, name)
-        for columns in plan.fields.values():
+        for columns in (*plan.fields.values(), *plan.texts.values()):
             columns.sort(key=lambda pair: pair[1].rank)
         if not self._plans:  # later parts of a log may be poorer: their rows are judged one by one
             self._check_columns(plan, names)
@@ -167,6 +175,17 @@ class Converter:
             "failed": failed(status, words, errors(word("error")), finish),
             "finish_reason": finish,
         }
+
+    def _said(self, chunk: Chunk, plan: _Plan) -> dict[str, Any]:
+        """Texts, vectors and scores, where they are wanted."""
+        if not self.config.text.read:
+            return {}
+        texts = {name: [chunk.columns[c] for c, _ in columns] for name, columns in plan.texts.items()}
+        ids = plan.fields.get("request_id", ())
+        scores, wrong = scores_of({name: chunk.columns[column] for name, column in plan.scores.items()})
+        if wrong:
+            self.quarantine.note(f"{self.source}: some scores are not numbers; they are left out")
+        return {"texts": texts_of(texts, chunk.columns[ids[0][0]] if ids else None, chunk.n), "scores": scores}
 
     def _coalesced(self, columns: Iterable[Any], n: int) -> Coded:
         """The first column that has a value, row by row."""

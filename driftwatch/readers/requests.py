@@ -50,8 +50,8 @@ def _batches(name: str, item: Any, reading: Reading, *, among_others: bool = Fal
         reading.quarantine.note(f"{name}: the file is empty")
         return
     converter = Converter(reading.config, reading.quarantine, name)
-    own = reading.config.input.fields
-    for chunk in chunks(item, name, reading, lambda column: column in own or not is_text(column)):
+    own, reads = reading.config.input.fields, reading.config.text.read
+    for chunk in chunks(item, name, reading, lambda column: column in own or reads or not is_text(column)):
         batch = converter.convert(chunk)
         if len(batch):
             yield batch

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
+from weakref import WeakSet
 
 from driftwatch.errors import StateError
 
@@ -32,6 +33,7 @@ class Database:
         self._pid = os.getpid()
         self._lock = threading.RLock()
         self._open: sqlite3.Connection | None = None
+        _ALL.add(self)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -79,6 +81,19 @@ class Database:
             connection.close()
             raise
         return connection
+
+
+_ALL: WeakSet[Database] = WeakSet()
+
+
+def _leave_to_parent() -> None:
+    """In a forked child: not even let go of a parent's connections, for that would close them."""
+    for database in list(_ALL):
+        database._after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:

@@ -21,6 +21,7 @@ _CLEAR = 6.0  # twice the gain in likelihood below which a memory is taken for c
 _TOGETHER = 8  # ticks over which the evidence of a share comes together, at least
 _BLOCKS = 4  # fewer means say nothing about their variance
 _ONE_IN_TWENTY = 1.645
+_ONE_IN_FIVE = 0.842
 _STILL = 1e-18  # variance of a series that does not move but for rounding
 _PRIOR = 0.02  # pull towards "no memory", as a share of the data
 
@@ -107,7 +108,7 @@ def long_run_variance(values: Floats) -> float:
 
 
 def dispersion_limit(scores: Floats) -> float:
-    """The upper end of the 90% interval of the variance of means of 8 values, times 8.
+    """The upper end of the 60% interval of the variance of means of 8 values, times 8.
 
     A short past shows few slow swings: what it leaves open must be allowed for. The interval is that of independent
     means, which those of so many neighbours are nearly.
@@ -125,13 +126,13 @@ def dispersion_limit(scores: Floats) -> float:
     --------
     >>> noise = np.random.default_rng(0).normal(size=1600)
     >>> [round(dispersion_limit(noise[:n]), 1) for n in (48, 160, 1600)]
-    [11.3, 2.7, 1.2]
+    [5.4, 2.0, 1.1]
     """
     means = scores[len(scores) % _TOGETHER :].reshape(-1, _TOGETHER).mean(axis=1)
     if len(means) < 2:
         return 1.0
     freedom = 2.0 / (9.0 * (len(means) - 1))
-    at_least = max(1.0 - freedom - _ONE_IN_TWENTY * math.sqrt(freedom), 0.1) ** 3
+    at_least = max(1.0 - freedom - _ONE_IN_FIVE * math.sqrt(freedom), 0.1) ** 3
     return _TOGETHER * float(means.var(ddof=1)) / at_least
 
 

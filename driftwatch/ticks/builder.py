@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from driftwatch.config import Config
 from driftwatch.events.columns import NUMBERS, Coded, Requests, concat_requests
 from driftwatch.statistics.buckets import BUCKETS, CELLS, Floats, Ints, bucket_of, cell_of
+from driftwatch.ticks.answered import answered_of
 from driftwatch.ticks.names import Names
 from driftwatch.ticks.tick import HISTOGRAMS, OUTCOMES, SCALE, Ticks, empty, grouped
 from driftwatch.ticks.watermark import Watermark
@@ -149,8 +150,9 @@ class TickBuilder:
             cell = cell * CELLS + cell_of(count)
         logs = np.stack([np.rint(np.log1p(np.nan_to_num(t)) * SCALE).astype(np.int64) for t in tokens], axis=1)
         row, code = _histograms(rows)
-        return grouped(
-            tick=self._tick(rows.completed_at),
+        tick = self._tick(rows.completed_at)
+        counted = grouped(
+            tick=tick,
             stream=stream,
             segment=segment,
             cell=cell,
@@ -162,6 +164,7 @@ class TickBuilder:
             count=np.ones(len(row), np.int64),
             **flow,
         )
+        return replace(counted, answered=answered_of(rows, tick, stream, segment))
 
     def _tick(self, at: Floats) -> Ints:
         return np.floor(at / self.width).astype(np.int64)
@@ -228,8 +231,9 @@ def _ordered(rows: Requests) -> Requests:
 
 def _by_content(rows: Requests) -> Ints:
     texts = [rows.finish_reason, *(column for _, column in sorted(rows.labels.items()))]
-    numbers = (getattr(rows, name) for name in NUMBERS)
-    return np.lexsort((*map(_ranks, texts), rows.failed, *numbers, rows.id_hash, rows.at))
+    numbers = [getattr(rows, name) for name in NUMBERS] + [column for _, column in sorted(rows.scores.items())]
+    said = () if rows.answers is None else (*rows.answers.features.T, rows.answers.prompt_hash)
+    return np.lexsort((*said, *map(_ranks, texts), rows.failed, *numbers, rows.id_hash, rows.at))
 
 
 def _ranks(column: Coded) -> Ints:

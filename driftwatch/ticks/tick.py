@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 
 from driftwatch.state import saved
 from driftwatch.statistics.buckets import BUCKETS, Floats, Ints
+from driftwatch.ticks.answered import Answered, join_answered, no_answers
 
 HISTOGRAMS = ("ttft", "itl", "latency", "queue_time")
 """Durations kept as histograms, in the order of their code."""
@@ -50,6 +52,8 @@ class Ticks:
     announced
         Shape (k,): of the requests that began in the tick those that were told of before they ended; less those of them
         that became known to have ended. So ``started - announced`` are those that ended.
+    answered
+        What the completed requests said, a row each; empty where there is no text.
     """
 
     tick: Ints
@@ -70,6 +74,7 @@ class Ticks:
     started_tokens: Ints
     ended_tokens: Ints
     announced: Ints
+    answered: Answered = field(default_factory=no_answers)
 
     def __len__(self) -> int:
         return len(self.tick)
@@ -80,7 +85,8 @@ class Ticks:
         rows, flow = np.flatnonzero(own), np.flatnonzero(self.flow_stream == stream)
         position, inside = np.cumsum(own) - 1, np.flatnonzero(own[self.row])
         kept = {n: getattr(self, n)[rows] for n in _ROWS} | {n: getattr(self, n)[flow] for n in _FLOW}
-        return Ticks(**kept, row=position[self.row[inside]], code=self.code[inside], count=self.count[inside])
+        bucket = {"row": position[self.row[inside]], "code": self.code[inside], "count": self.count[inside]}
+        return Ticks(**kept, **bucket, answered=self.answered.of_stream(stream))
 
     def flows(self) -> Ticks:
         """What began and what ended, without the rest."""
@@ -96,7 +102,12 @@ class Ticks:
         flow = slice(*np.searchsorted(self.flow_known, [first, last + 1]))
         bucket = slice(*np.searchsorted(self.row, [low, high]))
         kept = {n: getattr(self, n)[low:high] for n in _ROWS} | {n: getattr(self, n)[flow] for n in _FLOW}
-        return Ticks(**kept, row=self.row[bucket] - low, code=self.code[bucket], count=self.count[bucket])
+        buckets = {"row": self.row[bucket] - low, "code": self.code[bucket], "count": self.count[bucket]}
+        return Ticks(**kept, **buckets, answered=self.answered.between(first, last))
+
+    def silent(self) -> Ticks:
+        """The same ticks without what was said."""
+        return replace(self, answered=no_answers()) if len(self.answered) else self
 
     def duration(self, name: str) -> tuple[Ints, Ints, Ints]:
         """Histogram of one duration: (row, bucket, count)."""
@@ -121,13 +132,14 @@ _FLOW = (
     "announced",
 )
 
-_COLUMNS = tuple(f.name for f in fields(Ticks))
+_COLUMNS = tuple(f.name for f in fields(Ticks) if f.name != "answered")
 
 
 def empty() -> Ticks:
     """No ticks at all."""
     two = {"log_tokens": np.empty((0, 3), np.int64), "outcomes": np.empty((0, 3), np.int64)}
-    return Ticks(**{f.name: two.get(f.name, np.empty(0, np.int64)) for f in fields(Ticks)})
+    columns: dict[str, Any] = {name: two.get(name, np.empty(0, np.int64)) for name in _COLUMNS}
+    return Ticks(**columns)
 
 
 def merge(parts: Sequence[Ticks], *, ordered: bool = True) -> Ticks:
@@ -145,7 +157,9 @@ def merge(parts: Sequence[Ticks], *, ordered: bool = True) -> Ticks:
     """
     parts = [p for p in parts if len(p) or len(p.flow_tick)]
     whole = joined(parts)
-    return grouped(**{name: getattr(whole, name) for name in _COLUMNS}) if len(parts) > 1 or not ordered else whole
+    if len(parts) < 2 and ordered:
+        return whole
+    return replace(grouped(**{name: getattr(whole, name) for name in _COLUMNS}), answered=whole.answered)
 
 
 def joined(parts: Sequence[Ticks]) -> Ticks:
@@ -155,7 +169,7 @@ def joined(parts: Sequence[Ticks]) -> Ticks:
     columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in _COLUMNS}
     offsets = np.cumsum([0] + [len(p) for p in parts[:-1]])
     columns["row"] = np.concatenate([p.row + offset for p, offset in zip(parts, offsets, strict=True)])
-    return Ticks(**columns)
+    return Ticks(**columns, answered=join_answered([p.answered for p in parts]))
 
 
 def grouped(

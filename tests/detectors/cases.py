@@ -10,6 +10,7 @@ import pytest
 
 from driftwatch.detectors import (
     AnchoredDetector,
+    AnswerDetector,
     Detector,
     LocationDetector,
     ProportionDetector,
@@ -60,6 +61,11 @@ def coarse(rng, level):
     return np.round(normal(rng, level)[0]), np.full(level.shape, 7.0)
 
 
+def single(rng, level):
+    """A tick of one answer."""
+    return rng.normal(level, 0.3), np.ones(level.shape)
+
+
 def heavy(rng, level):
     return level + 0.3 * rng.standard_t(2, level.shape), np.full(level.shape, 7.0)
 
@@ -91,6 +97,10 @@ def location(margin, **settings):
     return LocationDetector(margin=margin, seeds=np.arange(len(margin)) + 1, **settings)
 
 
+def answers(margin, **settings):
+    return AnswerDetector(margin=margin, seeds=np.arange(len(margin)) + 1, **settings)
+
+
 def proportion(margin, **settings):
     return ProportionDetector(margin=margin, **settings)
 
@@ -107,6 +117,7 @@ def anchored_proportion(margin, **settings):
 
 CASES = [
     Case("location", location, normal, 0.1, 0.0, 1.0, -1.0),
+    Case("answers one by one", answers, single, 0.1, 0.0, 1.0, -1.0),
     Case("location with ties", location, coarse, 0.1, 0.0, 2.0, -2.0),
     Case("location with heavy tails", location, heavy, 0.1, -3.0, -1.5, -4.5),
     Case("location with memory", location, remembering, 0.1, 0.0, 1.5, -1.5, slack=0.03),

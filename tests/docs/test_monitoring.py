@@ -12,7 +12,7 @@ METRICS = {
     *("requests_total", "shed_total", "quarantined_total", "late_total", "duplicates_total", "streams", "evidence"),
     *("threshold", "incident", "incidents_total", "tick_lag_seconds", "queue_length", "checkpoint_timestamp_seconds"),
     *("checkpoint_errors_total", "background_cpu_seconds_total", "outbox_pending", "outbox_dead"),
-    *("outbox_delivered_total", "outbox_failed_total"),
+    *("outbox_delivered_total", "outbox_failed_total", "faults_total", "clock_jumps_total"),
 }
 RULES = "docs/monitoring/driftwatch.rules.yml"
 

@@ -7,6 +7,7 @@ from driftwatch.embedding import SIGNALS, features
 from driftwatch.embedding.characters import HEAD, TAIL
 from driftwatch.embedding.endings import cut_off
 from driftwatch.embedding.openings import refuses
+from driftwatch.embedding.text import MARKS
 from tests.embedding.strategies import PAIRS
 
 PROSE = (
@@ -15,7 +16,8 @@ PROSE = (
     "answer, although nothing on the usual pages of the operators turns red. A longer prompt needs more blocks, and "
     "so one tenant with long documents can slow all of the others down without doing anything wrong."
 )
-SHARES = [name for name in SIGNALS if name not in ("characters", "words", "compressibility")]
+COUNTS = ("characters", "words", "lines", "compressibility", "asked_characters", "asked_words", "asked_lines")
+SHARES = [name for name in SIGNALS if name not in (*COUNTS, *MARKS)]
 
 
 def of(response, prompt="Why is the sky blue?"):
@@ -28,7 +30,7 @@ def test_a_row_depends_on_itself_alone(pairs, cut):
     prompts, responses = [a for a, _ in pairs], [b for _, b in pairs]
     whole = features(prompts, responses)
     parts = [features(prompts[:cut], responses[:cut]), features(prompts[cut:], responses[cut:])]
-    for name in (*SIGNALS, "prompt", "sketches"):
+    for name in (*(n for n in SIGNALS if n not in MARKS), "marks", "prompt", "terms", "asked_terms", "sketches"):
         joined = np.concatenate([getattr(part, name) for part in parts])
         np.testing.assert_array_equal(getattr(whole, name), joined, err_msg=name)
 
@@ -47,15 +49,16 @@ def test_shares_are_shares_and_columns_are_floats(pairs):
 
 
 def test_no_response_is_all_unknown_and_an_empty_one_has_a_length():
-    assert all(np.isnan(value) for value in of(None).values())
-    empty = of("")
-    assert (empty.pop("characters"), empty.pop("words")) == (0.0, 0.0)
+    assert all(np.isnan(value) for name, value in of(None).items() if not name.startswith("asked_"))
+    empty = {name: value for name, value in of("").items() if not name.startswith("asked_")}
+    assert (empty.pop("characters"), empty.pop("words"), empty.pop("lines")) == (0.0, 0.0, 0.0)
     assert all(np.isnan(value) for value in empty.values())
 
 
 def test_without_a_prompt_only_what_needs_it_is_unknown():
     found = of(PROSE, None)
-    assert [name for name, value in found.items() if np.isnan(value)] == ["foreign", "echo"]
+    unknown = [name for name, value in found.items() if np.isnan(value)]
+    assert [name for name in unknown if not name.startswith("asked_")] == ["foreign", "echo"]
 
 
 def test_as_many_prompts_as_responses():

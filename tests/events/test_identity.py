@@ -45,3 +45,8 @@ def test_the_hash_is_the_same_in_every_process():
     code = "from driftwatch.events.identity import hash_strings; print(hash_strings(['r1'])[0])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(out.stdout) == hash_strings(["r1"])[0]
+
+
+def test_a_lone_surrogate_in_an_id_is_a_character_like_any_other():
+    a, b = hash_strings(["r\ud800", "r\ud801"])
+    assert a != b

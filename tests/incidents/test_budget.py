@@ -4,7 +4,7 @@ import pytest
 
 from driftwatch.config import Config
 from driftwatch.incidents import log_threshold
-from driftwatch.incidents.panel import panels_of, signal_tests
+from driftwatch.incidents.panel import SCORES, panels_of, signal_tests, text_panels_of
 
 
 def threshold(**settings):
@@ -22,7 +22,8 @@ def test_all_tests_together_keep_to_the_budget(false_incidents, days, width, str
             streams={"max_streams": streams},
         )
     )
-    tests = streams * (len(signal_tests(panels_of(Config(), "a"))) + 2)  # and two for what is lost
+    panels = (*panels_of(Config(), "a"), *text_panels_of(Config(), "a"))
+    tests = streams * (len(signal_tests(panels)) + SCORES + 2)  # and two for what is lost
     alarms_in_time = days * 86_400 / width * tests / a  # each test has one in A ticks, at most
     assert alarms_in_time == pytest.approx(false_incidents)
 

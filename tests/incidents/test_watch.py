@@ -9,7 +9,7 @@ from driftwatch.config import Config, Learning
 from driftwatch.detectors import LocationDetector, ProportionDetector
 from driftwatch.events.signals import SIGNALS
 from driftwatch.incidents import log_threshold
-from driftwatch.incidents.panel import margins_of, panels_of, signal_tests
+from driftwatch.incidents.panel import margins_of, panels_of, signal_tests, text_panels_of
 from driftwatch.incidents.watch import EPOCH, StreamWatch
 from driftwatch.ticks import TickBuilder
 from tests.traffic import START, traffic
@@ -54,14 +54,16 @@ def test_each_signal_has_a_column_in_the_detector_of_its_shape_and_a_seed_of_its
     seeds = set()
     for stream in ("a", "b"):
         config = Config.parse({"learning": {"max_ticks": 100}, "margins": {"itl": 0.2}})
-        tests = signal_tests(panels_of(config, stream))
+        tests = signal_tests((*panels_of(config, stream), *text_panels_of(config, stream)))
         assert len({(id(t.detector), t.column) for t in tests.values()}) == len(tests)
         for signal in SIGNALS:
             detector, column = tests[signal.name].detector, tests[signal.name].column
             assert isinstance(detector, ProportionDetector if signal.shape == "share" else LocationDetector)
-            assert detector.capacity == 100
+            assert detector.capacity == (100 if signal.shape != "score" else 2048)
             if isinstance(detector, LocationDetector):
-                again = signal_tests(panels_of(Config(), stream))[signal.name].detector
+                again = signal_tests((*panels_of(Config(), stream), *text_panels_of(Config(), stream)))[
+                    signal.name
+                ].detector
                 assert detector.seeds[column] == again.seeds[column]
                 seeds.add(int(detector.seeds[column]))
         assert tests["itl"].detector.margin[tests["itl"].column] == pytest.approx(math.log(1.2))

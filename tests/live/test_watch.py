@@ -16,6 +16,7 @@ pytest.importorskip("httpx2")
 
 from prometheus_client.parser import text_string_to_metric_families
 
+import driftwatch as dw
 from driftwatch.live import Settings, Watch
 from driftwatch.live.exposition import served
 from driftwatch.live.settings import Serve
@@ -148,6 +149,18 @@ def test_check_reads_every_source_once(tmp_path):
     assert f"{target.url}: 2 rows" in good.stdout
     assert bad.returncode == 2
     assert "http://127.0.0.1:9/metrics: cannot be read: ConnectError" in bad.stdout
+
+
+def test_what_was_learnt_before_is_known_from_the_start(bundled, tmp_path):
+    lines = lately(bundled)
+    (tmp_path / "healthy.jsonl").write_text("".join(lines[:1500]))
+    dw.fit(tmp_path / "healthy.jsonl").save(tmp_path / "healthy.baseline")
+    (tmp_path / "requests.jsonl").write_text("".join(lines[1500:1600]))
+    log = {"path": str(tmp_path / "requests.jsonl"), "from_start": True, "every_s": 0.1}
+    with Watch(Settings.parse({"baseline": str(tmp_path / "healthy.baseline"), "logs": [log]})) as watch:
+        until(lambda: watch.health()[log["path"]].rows == 100, "the log")
+        watch.monitor.flush()
+        assert watch.monitor.stats().state == "watching"
 
 
 @pytest.mark.parametrize(

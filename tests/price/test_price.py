@@ -11,10 +11,11 @@ from driftwatch.baseline import Baseline
 from driftwatch.config import Config
 from driftwatch.engine import Engine
 from driftwatch.errors import ConfigError
-from driftwatch.events.signals import BY_NAME, SIGNALS
+from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents import log_threshold
 from driftwatch.incidents.budget import TESTS_OF_A_STREAM
 from driftwatch.price import Price, delays
+from driftwatch.price.account import PRICED
 from driftwatch.price.noise import BETWEEN, BLOCK, BY_REQUEST, MOST, SHARES, Drawn, Shown, Typical
 from driftwatch.price.runs import Trial
 from tests.traffic import START, traffic
@@ -83,7 +84,7 @@ def test_what_was_shown_may_be_shorter_than_a_block():
 
 
 @pytest.mark.parametrize("requests", [0.3, 5.0, 80.0])
-@pytest.mark.parametrize("signal", SIGNALS, ids=lambda s: s.name)
+@pytest.mark.parametrize("signal", PRICED, ids=lambda s: s.name)
 def test_typical_noise_is_what_is_said(signal, requests):
     noise = Typical(signal, requests)
     drawn = noise.draw(4000, 4, rng())
@@ -141,7 +142,7 @@ def test_ratios_rise_in_log_units_and_rates_in_requests():
 
 def test_every_signal_is_told_and_its_margin_decides_what_is_shown_only(typical):
     found = by_signal(typical)
-    assert found.keys() == BY_NAME.keys()
+    assert found.keys() == {s.name for s in PRICED}
     for name, priced in found.items():
         small = [d.change for d in priced.delays if d.outcome == "within_margin"]
         assert small == [d.change for d in priced.delays if d.change <= priced.margin]
@@ -151,7 +152,7 @@ def test_every_signal_is_told_and_its_margin_decides_what_is_shown_only(typical)
 
 
 def test_a_larger_change_is_noticed_no_later(typical):
-    for name in BY_NAME:
+    for name in (s.name for s in PRICED):
         times = list(told(typical, name).values())
         assert times == sorted(times, reverse=True)
     assert told(typical, "ttft")[2.0] <= 110  # a change must have lasted 90 s, and a tick is final 10 s after its end
@@ -159,7 +160,7 @@ def test_a_larger_change_is_noticed_no_later(typical):
 
 def test_more_traffic_is_noticed_no_later(typical):
     sparse, busy = delays(rate=0.1, runs=15), delays(rate=20.0, runs=15)
-    for name in (s.name for s in BY_NAME.values() if not s.by_tick):
+    for name in (s.name for s in PRICED if not s.by_tick):
         for change, time in told(busy, name).items():
             assert time <= told(typical, name)[change] + 10 <= told(sparse, name)[change] + 20
 

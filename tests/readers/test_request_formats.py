@@ -156,9 +156,18 @@ def test_the_same_rows_give_the_same_columns(make, tmp_path, expected):
         mine, theirs = getattr(batch, field.name), getattr(expected, field.name)
         if isinstance(mine, Coded):
             assert mine.to_list() == theirs.to_list(), field.name
-        elif field.name != "labels":
+        elif field.name not in ("labels", "scores", "texts", "answers"):
             np.testing.assert_array_equal(mine, theirs, err_msg=field.name)
     assert {n: c.to_list() for n, c in batch.labels.items()} == {n: c.to_list() for n, c in expected.labels.items()}
+    assert said(batch) == said(expected)
+
+
+def said(batch):
+    """All texts, vectors and scores, as plain Python."""
+    texts = {f.name: getattr(batch.texts, f.name) for f in fields(batch.texts)}
+    plain = {name: [v.tolist() if hasattr(v, "tolist") else v for v in column] for name, column in texts.items()}
+    plain |= {name: [None if v is None else list(v) for v in plain[name]] for name in plain if name.endswith("vector")}
+    return plain | {name: column.tolist() for name, column in batch.scores.items()}
 
 
 def test_what_is_expected_is_what_was_written(expected):

@@ -6,14 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftwatch.config import Config
+from driftwatch.config import Config, Text
+from driftwatch.embedding.reading import TextReader
 from driftwatch.events.columns import NUMBERS, Coded, concat_requests, requests_of
+from driftwatch.events.texts import Texts
 from driftwatch.statistics.buckets import bucket_of
 from driftwatch.ticks import TickBuilder, merge
 from driftwatch.ticks.tick import OUTCOMES, SCALE
 from tests.ticks.test_tick import same
 
 WIDTH, LATENESS = 5.0, 10.0
+READER = TextReader(Text(dimensions=16))
 CONFIG = Config.parse({"streams": {"max_streams": 2, "max_segments": 2}})
 
 
@@ -21,6 +24,8 @@ def batch(*rows, **common):
     """Requests from dictionaries: numbers, ``id``, ``failed``, ``finish``, and labels."""
     rows = [common | row for row in rows]
     names = ("model", "route", "tenant")
+    said = Texts.of(len(rows), response=[row.get("says") for row in rows])
+    known = any("says" in row for row in rows)
     return requests_of(
         len(rows),
         **{name: [row.get(name, np.nan) for row in rows] for name in NUMBERS},
@@ -28,6 +33,8 @@ def batch(*rows, **common):
         failed=[row.get("failed", False) for row in rows],
         finish_reason=Coded.of(row.get("finish") for row in rows),
         labels={name: Coded.of(row.get(name) for row in rows) for name in names if any(name in row for row in rows)},
+        scores={"judge": np.array([row.get("judge", np.nan) for row in rows])},
+        answers=READER.read(requests_of(len(rows), texts=said)).answers if known else None,
     )
 
 
@@ -56,6 +63,8 @@ REQUEST = st.fixed_dictionaries(
         "id": st.sampled_from([0, 0, 1, 2, 3]),
         "model": st.sampled_from([None, "a", "b", "c"]),
         "tenant": st.sampled_from([None, "x", "y", "z"]),
+        "says": st.sampled_from([None, "", "Yes.", "It was the best of times"]),
+        "judge": st.sampled_from([np.nan, 0.0, 0.5]),
         "prompt_tokens": MAYBE,
         "output_tokens": MAYBE,
         "cached_tokens": MAYBE,

@@ -43,11 +43,23 @@ TICKS = st.builds(made, st.lists(ROW, max_size=12), st.lists(BUCKET, max_size=12
 
 def same(a, b):
     """Bit-identical, types and all."""
-    for f in fields(Ticks):
-        left, right = getattr(a, f.name), getattr(b, f.name)
-        assert left.dtype == right.dtype == np.int64, f.name
-        np.testing.assert_array_equal(left, right, f.name)
+    for name in (f.name for f in fields(Ticks) if f.name != "answered"):
+        left, right = getattr(a, name), getattr(b, name)
+        assert left.dtype == right.dtype == np.int64, name
+        np.testing.assert_array_equal(left, right, name)
+    one, other = (plain(ticks.answered) for ticks in (a, b))
+    assert one.keys() == other.keys()
+    for name, left in one.items():
+        assert left.dtype == other[name].dtype, name
+        np.testing.assert_array_equal(left, other[name], name)
     return True
+
+
+def plain(answered):
+    """Answers as arrays by name."""
+    columns = {f.name: getattr(answered, f.name) for f in fields(answered) if f.name not in ("said", "scores")}
+    columns |= {f"score {name}": column for name, column in answered.scores.items()}
+    return columns | ({} if answered.said is None else answered.said.arrays())
 
 
 def contents(ticks):

@@ -1,0 +1,1 @@
+"""Parts of the benchmark of what is heard in texts."""
