@@ -56,7 +56,7 @@ def measured(sections: tuple[str, ...], *, quick: bool) -> dict[str, Any]:
     if "imports" in sections:
         found["imports"] = imports(20 // part)
     if "memory" in sections:  # the default configuration: 16 streams of their own, the rest as one
-        found["five_million"] = memory(5_000_000 // part, 1000, 16, 50.0)
+        found["five_million"] = memory(5_000_000 // part, 1000, 16, 25.0)
     if "many" in sections:  # each of a thousand watched by itself
         found["a_thousand"] = memory(1_200_000 // part, 1000, 1000, 400.0)
     return found

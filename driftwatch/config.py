@@ -296,7 +296,7 @@ class Config(Section):
 
     def shape(self) -> str:
         """A short hash that changes with any setting that what is known of a stream depends on."""
-        return _hash(self.model_dump_json(include={"ticks", "streams", "learning", "budget", "margins"}))
+        return _hash(self.model_dump_json(include={"ticks", "streams", "learning", "text", "budget", "margins"}))
 
 
 def _hash(settings: str) -> str:

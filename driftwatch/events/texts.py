@@ -5,7 +5,8 @@ A text is held from its reader to the engine, which reads it and lets it go.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,6 +17,7 @@ from driftwatch.state import saved
 
 Objects = NDArray[np.object_]
 
+_SAYS = ("content", "text", "parts", "message", "value", "delta")
 NOT_READ = np.iinfo(np.int32).min
 """A feature that is not known."""
 ID_BYTES = 48
@@ -165,3 +167,35 @@ def _column(answers: Answers | None, n: int, name: str, known: Sequence[Answers]
         return np.asarray(getattr(answers, name))
     missing, dtype = NOT_READ if name == "features" else 0, getattr(known[0], name).dtype
     return np.full((n, *wide), missing, dtype) if dtype.kind != "S" else np.zeros(n, dtype)
+
+
+def text_of(value: Any) -> str | None:
+    r"""What a value says: a string, the contents of chat messages, or nothing.
+
+    Examples
+    --------
+    >>> text_of([{"role": "user", "content": "Why?"}, {"role": "assistant", "content": [{"text": "So."}]}])
+    'Why?\nSo.'
+    >>> text_of('[{"role": "user", "content": "Why?"}]'), text_of(None)
+    ('Why?', None)
+    """
+    if isinstance(value, str):
+        return _written(value)
+    if isinstance(value, Mapping):
+        return next((said for key in _SAYS if (said := text_of(value.get(key))) is not None), None)
+    if isinstance(value, Iterable) and not isinstance(value, bytes):
+        parts = [part for part in map(text_of, value) if part is not None]
+        return "\n".join(parts) if parts else None
+    return None
+
+
+def _written(value: str) -> str:
+    """A string that holds messages as JSON is what they say; any other string is itself."""
+    if not value.startswith(("[{", '{"')) or not any(f'"{key}"' in value for key in _SAYS):
+        return value
+    try:
+        parsed = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    said = text_of(parsed)
+    return value if said is None else said

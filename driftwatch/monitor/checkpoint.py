@@ -59,7 +59,7 @@ def load(path: Path, config: Config | None = None) -> tuple[Config, Any]:
     header = _up_to_date(path, header)
     known = config or Config.parse(header["config"], source=str(path))
     if header["shape"] != known.shape():
-        raise StateError(f"{path}: ticks, streams, learning, budget or margins were set otherwise when it was written")
+        raise StateError(f"{path}: it was written with other ticks, streams, learning, text, budget or margins")
     return known, unpack(header["state"], data)
 
 

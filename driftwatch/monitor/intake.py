@@ -12,6 +12,7 @@ from driftwatch.events.columns import NUMBERS, Coded, Floats, Markers, Metrics, 
 from driftwatch.events.identity import hash_strings
 from driftwatch.events.names import FIELDS, Mapped, field_of
 from driftwatch.events.rows import complete, errors, failed, finish_reasons
+from driftwatch.events.texts import Texts, text_of
 from driftwatch.monitor.breath import breathe
 from driftwatch.monitor.handoff import Call
 from driftwatch.monitor.values import Mask, float_of, identities, numbers, seconds_of, words
@@ -25,6 +26,13 @@ SOURCE = "calls"
 _UNITS = {"": 1.0, "s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _KINDS = {"time": "a time", "duration": "a duration", "tokens": "a number"}
 _IDENTITY = ("model", "route", "tenant", "replica")
+_MOST_SCORES = 16
+_SAID = {
+    "prompt": "prompt",
+    "response": "response",
+    "prompt_embedding": "prompt_vector",
+    "embedding": "response_vector",
+}
 _TIMES = ("started_at", "completed_at", "first_token_at")
 
 
@@ -42,7 +50,7 @@ class Intake:
     def __init__(self, config: Config, quarantine: Quarantine) -> None:
         self.quarantine = quarantine
         self.table = SeriesTable(config, quarantine, SOURCE)
-        self._own = config.input.fields
+        self._own, self._texts = config.input.fields, config.text.read
         self._labels = tuple(dict.fromkeys((*_IDENTITY, *config.streams.by, *config.streams.segments)))
 
     def requests(self, calls: Sequence[Call], at: Floats, offset: float, latest: float) -> Requests:
@@ -68,7 +76,8 @@ class Intake:
         done = complete(known)
         done["completed_at"] = np.where(begun, np.nan, done["completed_at"])
         breathe()
-        batch = requests_of(len(calls), **done, **rows.words(), labels=rows.labels(self._labels))
+        said = rows.said() if self._texts else {}
+        batch = requests_of(len(calls), **done, **rows.words(), **said, labels=rows.labels(self._labels))
         ahead = ("it lies in the future", np.fmax(batch.completed_at, batch.started_at) > latest)
         keep = self._kept([*bad, *bad_values(known), *bad_times(done), ahead], len(calls))
         return batch if keep.all() else batch.take(keep)
@@ -171,6 +180,20 @@ class _Rows:
             "failed": failed(code, Coded.of(words(status)) if worded.any() else Coded.of(self._none), error, finish),
             "finish_reason": finish,
         }
+
+    def said(self) -> dict[str, Any]:
+        """Texts and vectors, to be read and let go, and scores."""
+        columns = {ours: self.first(name) for name, ours in _SAID.items() if name in self.fields}
+        for name in ("prompt", "response"):
+            if name in columns:
+                columns[name] = [text_of(value) for value in columns[name]]
+        texts = Texts.of(len(self.rows), **columns, name=identities(self.first("request_id"))) if columns else None
+        return {"texts": texts, "scores": self._scores() if "scores" in self.names else {}}
+
+    def _scores(self) -> dict[str, Floats]:
+        given = [_mapping(row.get("scores")) for row in self.rows]
+        names = sorted({str(name) for scores in given for name in scores})[:_MOST_SCORES]
+        return {name: numbers([scores.get(name) for scores in given], float_of)[0] for name in names}
 
     def labels(self, wanted: Sequence[str]) -> dict[str, Coded]:
         """The labels that make streams and segments: keywords, or in ``labels``."""

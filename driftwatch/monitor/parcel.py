@@ -11,7 +11,9 @@ import numpy as np
 from driftwatch.config import Config
 from driftwatch.errors import StateError
 from driftwatch.events.columns import Markers, Metrics
+from driftwatch.events.texts import Answers
 from driftwatch.state import from_bytes, saved, to_bytes, unpack
+from driftwatch.ticks.answered import KEYS, Answered
 from driftwatch.ticks.merging import Part
 from driftwatch.ticks.tick import TOKENS, Ticks
 
@@ -67,7 +69,7 @@ def opened(content: bytes, config: Config) -> Parcel:
     if not isinstance(version, int) or version > VERSION:
         raise StateError(f"parcel: version {version} is not known here (this one takes up to {VERSION})")
     if header.get("shape") != config.shape():
-        raise StateError("parcel: its worker has other ticks, streams, learning, budget or margins: give both one file")
+        raise StateError("parcel: its worker has other ticks, streams, learning, text, budget or margins")
     parcel = unpack(header["state"], data)
     if not isinstance(parcel, Parcel) or not _sound(parcel.part):
         raise StateError("parcel: it does not hold ticks")
@@ -79,7 +81,7 @@ def _sound(part: Part) -> bool:
     ticks = part.ticks
     if not isinstance(ticks, Ticks) or not isinstance(part.worker, str) or not isinstance(part.until, int):
         return False
-    columns = {f.name: getattr(ticks, f.name) for f in fields(ticks)}
+    columns = {f.name: getattr(ticks, f.name) for f in fields(ticks) if f.name != "answered"}
     if not all(isinstance(c, np.ndarray) and c.dtype == np.int64 for c in columns.values()):
         return False
     if any(column.shape != _shape(name, columns) for name, column in columns.items()):
@@ -87,7 +89,11 @@ def _sound(part: Part) -> bool:
     known = (set(part.streams), set(part.segments))
     used = (ticks.stream, ticks.flow_stream), (ticks.segment, ticks.flow_segment)
     inside = not len(ticks.row) or 0 <= int(ticks.row.min()) <= int(ticks.row.max()) < len(ticks)
-    return inside and all(set(np.unique(np.concatenate(u)).tolist()) <= k for u, k in zip(used, known, strict=True))
+    return (
+        inside
+        and _sound_answers(ticks)
+        and all(set(np.unique(np.concatenate(u)).tolist()) <= k for u, k in zip(used, known, strict=True))
+    )
 
 
 def _shape(name: str, columns: Mapping[str, Any]) -> tuple[int, ...]:
@@ -95,3 +101,20 @@ def _shape(name: str, columns: Mapping[str, Any]) -> tuple[int, ...]:
     flow = name.startswith(("flow_", "started", "ended", "announced"))
     key = "row" if name in _BUCKETS else "flow_tick" if flow else "tick"
     return (len(columns[key]), len(TOKENS)) if name in _TWO else (len(columns[key]),)
+
+
+def _sound_answers(ticks: Ticks) -> bool:
+    """Whether the answers fit together, and are of streams and segments that the ticks have."""
+    answered = ticks.answered
+    if not isinstance(answered, Answered) or not isinstance(answered.said, Answers | None):
+        return False
+    n, said = len(answered.tick), {} if answered.said is None else answered.said.arrays()
+    kinds = {name: np.uint64 if name == "id_hash" else np.int64 for name in KEYS}
+    columns = {name: getattr(answered, name) for name in KEYS} | dict(answered.scores) | said
+    if any(not isinstance(c, np.ndarray) or c.dtype.hasobject or c.shape[:1] != (n,) for c in columns.values()):
+        return False
+    if any(columns[name].dtype != kind for name, kind in kinds.items()):
+        return False
+    return set(answered.stream.tolist()) <= set(ticks.stream.tolist()) and set(answered.segment.tolist()) <= set(
+        ticks.segment.tolist()
+    )

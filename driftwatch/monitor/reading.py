@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from driftwatch.config import Config
-from driftwatch.events.columns import Batch
+from driftwatch.events.columns import Batch, Requests
 from driftwatch.monitor.breath import breathe
 from driftwatch.monitor.clock import Clock
 from driftwatch.monitor.handoff import Call, Handoff
@@ -17,6 +17,7 @@ from driftwatch.monitor.place import Place
 from driftwatch.readers import Quarantine
 
 _SLICE = 128  # calls that are read at once: less than a millisecond
+_TEXTS = 16  # texts that are read at once: a few milliseconds
 _AHEAD_S = 60.0  # clocks of one service agree better than this
 
 
@@ -63,8 +64,9 @@ class Reading:
             self._read(calls[:half], latest, place)
             self._read(calls[half:], latest, place)
             return
-        if len(batch):
-            place.add(batch)
+        for piece in _pieces(batch):
+            place.add(piece)
+            breathe()
 
     def _batch(self, calls: Sequence[Call], latest: float) -> Batch:
         at = np.array([self.clock.at(stamp) for _, stamp, _ in calls])
@@ -77,3 +79,12 @@ class Reading:
     def quarantined(self) -> dict[str, int]:
         """What could not be used, by reason."""
         return {row.reason: row.count for row in self.quarantine.rows()}
+
+
+def _pieces(batch: Batch) -> Iterator[Batch]:
+    """A batch in one piece; what has texts in smaller ones, for it takes long to read them."""
+    if not isinstance(batch, Requests) or batch.texts is None:
+        yield from [batch] * bool(len(batch))
+        return
+    for start in range(0, len(batch), _TEXTS):
+        yield batch.take(slice(start, start + _TEXTS))

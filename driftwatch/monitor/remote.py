@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from driftwatch.config import Config
+from driftwatch.embedding.reading import TextReader
 from driftwatch.errors import InputError
 from driftwatch.events.columns import Markers, Metrics, Requests
 from driftwatch.incidents import Incident
@@ -40,7 +41,7 @@ class Remote:
     def __init__(self, config: Config, token: str) -> None:
         self.config = config
         self.worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self.builder = TickBuilder(config)
+        self.builder, self.reader = TickBuilder(config), TextReader(config.text)
         folder = Path(config.monitor.folder) / "spool" if config.monitor.folder else None
         self.spool = Spool(folder, self.worker, config.monitor.spool_mb << 20)
         self.courier = Courier(config.monitor.collector, token)
@@ -52,7 +53,7 @@ class Remote:
     def add(self, batch: Fed) -> None:
         """Take events."""
         if isinstance(batch, Requests):
-            self.builder.add(batch)
+            self.builder.add(self.reader.read(batch))
         elif isinstance(batch, Markers):
             self.markers.append(batch)
         elif isinstance(batch, Metrics) and sum(map(len, self.metrics)) < _MOST_METRICS:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from driftwatch._optional import load
 from driftwatch.events.columns import Floats
-from driftwatch.events.texts import Objects, Texts, objects
+from driftwatch.events.texts import Objects, Texts, objects, text_of
 from driftwatch.readers.values import numbers
 
 pa = load("pyarrow", "batch")
@@ -22,7 +22,6 @@ TEXTS = {
     "embedding": "response_vector",
 }
 """Fields of a request that are text or vectors, and what they are called once read."""
-_SAYS = ("content", "text", "parts", "message", "value", "delta")
 
 
 def texts_of(columns: Mapping[str, Sequence[Any]], names: Any, n: int) -> Texts | None:
@@ -53,38 +52,6 @@ def _coalesced(columns: Sequence[Objects]) -> Objects:
 
 def _texts(column: Any) -> Objects:
     return objects(text_of(value) for value in column.to_pylist())
-
-
-def text_of(value: Any) -> str | None:
-    r"""What a value says: a string, the contents of chat messages, or nothing.
-
-    Examples
-    --------
-    >>> text_of([{"role": "user", "content": "Why?"}, {"role": "assistant", "content": [{"text": "So."}]}])
-    'Why?\nSo.'
-    >>> text_of('[{"role": "user", "content": "Why?"}]'), text_of(None)
-    ('Why?', None)
-    """
-    if isinstance(value, str):
-        return _written(value)
-    if isinstance(value, Mapping):
-        return next((said for key in _SAYS if (said := text_of(value.get(key))) is not None), None)
-    if isinstance(value, Iterable) and not isinstance(value, bytes):
-        parts = [part for part in map(text_of, value) if part is not None]
-        return "\n".join(parts) if parts else None
-    return None
-
-
-def _written(value: str) -> str:
-    """A string that holds messages as JSON is what they say; any other string is itself."""
-    if not value.startswith(("[{", '{"')) or not any(f'"{key}"' in value for key in _SAYS):
-        return value
-    try:
-        parsed = json.loads(value)
-    except (ValueError, RecursionError):
-        return value
-    said = text_of(parsed)
-    return value if said is None else said
 
 
 def _vectors(column: Any) -> Objects:

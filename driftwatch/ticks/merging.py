@@ -11,6 +11,7 @@ import numpy as np
 from driftwatch.config import Config
 from driftwatch.state import saved
 from driftwatch.statistics.buckets import Ints
+from driftwatch.ticks.answered import Answered, in_canonical_order
 from driftwatch.ticks.names import Combination, Names
 from driftwatch.ticks.tick import Ticks, merge
 
@@ -193,7 +194,13 @@ def _renumbered(ticks: Ticks, stream: Mapping[int, int], segment: Mapping[int, i
         segment=_mapped(ticks.segment, segment),
         flow_stream=_mapped(ticks.flow_stream, stream),
         flow_segment=_mapped(ticks.flow_segment, segment),
+        answered=_answered(ticks.answered, stream, segment),
     )
+
+
+def _answered(answered: Answered, stream: Mapping[int, int], segment: Mapping[int, int]) -> Answered:
+    mapped = replace(answered, stream=_mapped(answered.stream, stream), segment=_mapped(answered.segment, segment))
+    return in_canonical_order(mapped) if len(answered) else answered
 
 
 def _mapped(numbers: Ints, ours: Mapping[int, int]) -> Ints:

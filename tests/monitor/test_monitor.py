@@ -199,6 +199,34 @@ def test_after_a_fork_nothing_is_doubled(when, root):
     assert json.loads(done.stdout) == {"child": [1, True], "parent": 6}
 
 
+BUSY = """
+import os, sys, time, driftwatch as dw
+monitor, working = dw.Monitor(), []
+def slowly(now):
+    working.append(1); time.sleep(float(sys.argv[1])); working.clear()
+    return []
+monitor._work.place.advance = slowly
+monitor.request(model="m", ttft=0.1)
+while not working: time.sleep(0.001)
+began = time.monotonic()
+child = os.fork()
+if not child:
+    monitor.request(model="m", ttft=0.1)
+    monitor.flush()
+    os._exit(len(working))
+took = time.monotonic() - began
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), took < 3.0)
+os._exit(0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize(("seconds", "half_done"), [("0.3", 0), ("10", 1)])
+def test_a_fork_waits_for_the_work_in_progress_but_not_for_long(seconds, half_done, root):
+    done = subprocess.run([sys.executable, "-c", BUSY, seconds], capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout.split() == [str(half_done), "True"]
+
+
 def test_what_waits_is_taken_in_when_the_interpreter_ends(root):
     code = (
         "import driftwatch as dw\n"
