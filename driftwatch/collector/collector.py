@@ -46,8 +46,9 @@ class Collector:
     >>> with Collector("http://127.0.0.1:0", "secret") as collector:
     ...     with dw.Monitor(collector=collector.address, token="secret") as monitor:
     ...         monitor.request(model="m", ttft=0.41, latency=6.2)
-    ...     monitor.stats().collector.delivered
-    1
+    ...     sent = monitor.stats().collector
+    >>> sent.delivered > 0, sent.pending
+    (True, 0)
     """
 
     def __init__(
