@@ -32,8 +32,8 @@ SWAPS = (
     ("claude", "claude-2"),
     ("gpt4_1106_preview", "gpt-4-turbo-2024-04-09"),
 )
-"""A vendor's next version, or its next smaller model: all such pairs but for prompted variants. The first ten are
-the pairs of the claim; the last two change least, and are shown beside them."""
+"""A vendor's next version, or its next smaller model. The claim asks for ten pairs: the first ten. The other two are
+shown and counted beside them: claude -> claude-2 was known from a first look to be hardly told apart by anything."""
 MINORITIES = (
     ("gpt-4o-2024-05-13", "gemma-2b-it"),
     ("gpt4_1106_preview", "gpt-3.5-turbo-1106"),
@@ -41,7 +41,7 @@ MINORITIES = (
 )
 SHARES = (0.05, 0.1, 0.2)
 TOPIC_MODELS = ("gpt4_0613", "claude-2", "Mixtral-8x7B-Instruct-v0.1")
-SPLITS, TOPIC_SPLITS = 12, 2
+SPLITS, TOPIC_SPLITS = 6, 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ from hearing.cases import MINORITIES, SHARES, SWAPS
 from hearing.measuring import lines
 from hearing.summary import ARL, Told, by_case, found_share, healthy_rate, median_delay, ours, rivals
 
-_PAIRS_OF_THE_CLAIM = 10
+_OF_THE_CLAIM = 10
 _ABOUT = 0.9  # a few alarms say no more of a run length than that
 
 
 def results(cache: Path) -> dict[str, Any]:
     """All numbers of the page but speed."""
-    told = {"alibi": rivals(cache / "alibi.jsonl"), "ours": _ours(cache / "ours.jsonl")}
+    told = {"alibi": _others(cache), "ours": _ours(cache / "ours.jsonl")}
     level = _level(told["ours"])
     mine = {how: found for (how, at), found in _keyed(told["ours"]).items() if at == level}
     return {
@@ -29,13 +29,18 @@ def results(cache: Path) -> dict[str, Any]:
         + [{"given": name, "level": 0.0, **healthy_rate(found)} for name, found in told["alibi"].items()],
         "swaps": [_swap(a, b, mine, told["alibi"]) for a, b in SWAPS],
         "minorities": [
-            {"from": a, "to": b, "share": share, **_found(("minority", a, b, f"{share:g}"), mine, told["alibi"])}
+            {"from": a, "to": b, "share": share, "none": _found(("null", a, a, ""), mine, told["alibi"])["text"]}
+            | _found(("minority", a, b, f"{share:g}"), mine, told["alibi"])
             for a, b in MINORITIES
             for share in SHARES
         ],
         "topics": _topics(_keyed(told["ours"]), told["alibi"]),
         "win_rates": win_rates(),
     }
+
+
+def _others(cache: Path) -> dict[str, Any]:
+    return rivals(cache / "alibi.jsonl") | rivals(cache / "evidently.jsonl")
 
 
 def _ours(cache: Path) -> dict[str, dict[str, Told]]:
@@ -60,18 +65,26 @@ def _swap(a: str, b: str, mine: Mapping[str, Mapping[str, Told]], alibi: Mapping
     return {"from": a, "to": b, **_found(("swap", a, b, ""), mine, alibi)}
 
 
-def _found(key: tuple[str, ...], mine: Mapping[str, Mapping[str, Told]], alibi: Mapping[str, Any]) -> dict[str, Any]:
-    """Medians and shares of one case, ours by what is given, and alibi's best."""
+def _found(key: tuple[str, ...], mine: Mapping[str, Mapping[str, Told]], others: Mapping[str, Any]) -> dict[str, Any]:
+    """Medians and shares of one case, ours by what is given, and the best of alibi-detect's and of evidently's."""
     own = {how: by_case(told).get(key, []) for how, told in mine.items()}
-    theirs = {name: by_case(told).get(key, []) for name, told in alibi.items()}
+    return {
+        **{how: {"delay": median_delay(some), "found": found_share(some), "n": len(some)} for how, some in own.items()},
+        **{who: _best(who, key, others) for who in ("alibi", "evidently")},
+    }
+
+
+def _best(who: str, key: tuple[str, ...], others: Mapping[str, Any]) -> dict[str, Any]:
+    """The shortest median delay of the detectors of one package, and the largest share that one of them found."""
+    theirs = {name: by_case(told).get(key, []) for name, told in others.items() if name.startswith(who)}
     medians = {name: median_delay(some) for name, some in theirs.items() if some}
     known = {name: delay for name, delay in medians.items() if delay is not None}
     best = min(known, key=known.__getitem__) if known else None
-    most = max((found_share(some) for some in theirs.values() if some), default=0.0)
     return {
-        **{how: {"delay": median_delay(some), "found": found_share(some), "n": len(some)} for how, some in own.items()},
-        "alibi": {"delay": known[best] if best else None, "which": best or "", "found": most},
-        "alibi_n": max((len(some) for some in theirs.values()), default=0),
+        "delay": known[best] if best else None,
+        "which": best or "",
+        "found": max((found_share(some) for some in theirs.values() if some), default=0.0),
+        "n": max((len(some) for some in theirs.values()), default=0),
     }
 
 
@@ -132,16 +145,22 @@ def _name(row: Mapping[str, Any]) -> str:
 def _swaps(found: Mapping[str, Any]) -> Iterable[str]:
     rates = found["win_rates"]
     rows = [_swap_row(row, rates) for row in found["swaps"]]
-    won = sum(half(row) for row in found["swaps"][:_PAIRS_OF_THE_CLAIM])
+    won = [half(row) for row in found["swaps"]]
+    n = {who: found["swaps"][0][who]["n"] for who in ("text", "hashing", "vectors", "alibi", "evidently")}
     yield "## A silent swap"
     yield ""
-    yield f"Found within 305 answers, and in at most half of the time of the best of alibi-detect's four: {won}"
-    yield f"of the first {_PAIRS_OF_THE_CLAIM} pairs. `found`: share of splits in which text was enough; win"
-    yield "rates are published ones (length-controlled)."
+    yield "Found within 305 answers, and in at most half of the time of alibi-detect's best:"
+    yield f"**{sum(won[:_OF_THE_CLAIM])} of the {_OF_THE_CLAIM} pairs of the claim** (it asks for 8), and {sum(won)} of"
+    yield f"all {len(won)}. What nobody finds counts as not found. `found`: share of splits in which text was enough;"
+    yield f"win rates are published ones (length-controlled). Splits: {n['text']} with text, {n['hashing']} hashing,"
+    yield f"{n['vectors']} vectors, {n['alibi']} alibi-detect (MMD and LSDD, windows of 25 and 50), {n['evidently']}"
+    yield "evidently (MMD and classifier, windows of 50 and 100)."
     yield ""
-    yield from _table(
-        ("swap", "win rate", "text", "found", "hashing", "vectors", "alibi-detect's best", "at most half"), rows
-    )
+    header = ("swap", "win rate", "text", "found", "hashing", "vectors", "alibi-detect", "evidently", "at most half")
+    yield from _table(header, rows)
+    yield "How answers are reduced, which phrases and marks are counted, and how far back a direction looks was"
+    yield "chosen while splits of these answers were looked at: on models that were never seen delays may be longer."
+    yield ""
 
 
 def half(row: Mapping[str, Any]) -> bool:
@@ -153,10 +172,10 @@ def half(row: Mapping[str, Any]) -> bool:
 def _swap_row(row: Mapping[str, Any], rates: Mapping[str, float]) -> Sequence[Any]:
     a, b = row["from"], row["to"]
     delays = [_delay(row.get(how, {}).get("delay")) for how in ("text", "hashing", "vectors")]
-    theirs = f"{_delay(row['alibi']['delay'])} {row['alibi']['which'].removeprefix('alibi ')}".strip()
+    theirs = [f"{_delay(row[w]['delay'])} {row[w]['which'].removeprefix(w)}".strip() for w in ("alibi", "evidently")]
     found = f"{row['text']['found']:.0%} of {row['text']['n']}"
     win = f"{rates[a]:.0f} -> {rates[b]:.0f}"
-    return (f"{a} -> {b}", win, delays[0], found, *delays[1:], theirs, "yes" if half(row) else "no")
+    return (f"{a} -> {b}", win, delays[0], found, *delays[1:], *theirs, "yes" if half(row) else "no")
 
 
 def _delay(value: float | None) -> str:
@@ -184,12 +203,13 @@ def _minority_table(found: Mapping[str, Any]) -> Iterable[str]:
             f"{r['from']} -> {r['to']}",
             f"{r['share']:.0%}",
             f"{r['text']['found']:.0%} of {r['text']['n']}",
+            f"{r['none']['found']:.0%}",
             _delay(r["text"]["delay"]),
-            f"{r['alibi']['found']:.0%}",
+            f"{r['alibi']['found']:.0%} of {r['alibi']['n']}",
         )
         for r in found["minorities"]
     )
-    yield from _table(("from -> to", "share", "found", "delay", "alibi-detect's best"), rows)
+    yield from _table(("from -> to", "share", "found", "alarms without any", "delay", "alibi-detect's best"), rows)
 
 
 def _speed(found: Mapping[str, Any]) -> Iterable[str]:

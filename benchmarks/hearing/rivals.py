@@ -3,7 +3,7 @@
 alibi-detect and evidently pin old versions of what others need, so that they have an environment of their own::
 
     python -m venv rivals && rivals/bin/pip install torch alibi-detect==0.13.0
-    python -m venv rivals2 && rivals2/bin/pip install evidently==0.7.23
+    python -m venv rivals2 && rivals2/bin/pip install evidently==0.7.23 "pandas<3"
 
 What is measured is kept line by line in CACHE, so that an interruption loses nothing: for each stream and detector its
 statistic over its own threshold, answer by answer. Thresholds are scaled to an equal measured run length afterwards.
@@ -64,21 +64,21 @@ def evidently(reference: Any) -> dict[str, Callable[[Any], Iterator[float]]]:
     from evidently.legacy.metrics.data_drift.embedding_drift_methods import mmd, model
 
     before = pd.DataFrame(reference)
-    methods = {"evidently MMD": mmd(threshold=0.015), "evidently classifier": model(threshold=0.55)}
+    methods = {"evidently MMD": (mmd, 0.015), "evidently classifier": (model, 0.55)}
+    np.random.seed(0)
 
-    def windowed(method: Any, window: int) -> Callable[[Any], Iterator[float]]:
+    def windowed(make: Any, threshold: float, window: int) -> Callable[[Any], Iterator[float]]:
+        method = make(threshold=threshold)
+
         def scores(stream: Any) -> Iterator[float]:
-            held = 0.0
             for end in range(1, len(stream) + 1):
-                if end % window == 0:
-                    held = float(method(pd.DataFrame(stream[end - window : end]), before)[0])
-                    yield held
-                else:
-                    yield 0.0
+                whole = end % window == 0
+                score = method(pd.DataFrame(stream[end - window : end]), before.copy())[0] if whole else 0.0
+                yield float(score) / threshold
 
         return scores
 
-    return {f"{name}, window {w}": windowed(method, w) for name, method in methods.items() for w in (50, 100)}
+    return {f"{name}, window {w}": windowed(*how, w) for name, how in methods.items() for w in (50, 100)}
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from hearing.measuring import lines
 
 ARL = 1e4
 """Answers to a false alarm, measured, for all."""
-_GRID = [0.5 * 1.01**k for k in range(400)]
+_GRID = [1e-3 * 1.01**k for k in range(1000)]
 
 Paths = Mapping[str, Sequence[float]]
 
