@@ -51,7 +51,7 @@ MEMORY = """
 
 ![Memory](overhead.svg)
 
-| requests | models | watched | hours | at 1%, MB | at half, MB | at the end, MB | in use, MB | CPU, us each | shed | incidents |
+| requests | models | watched | hours | MB at 1% | at half | at the end | in use | CPU, us each | shed | incidents |
 |---|---|---|---|---|---|---|---|---|---|---|
 """
 
