@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,14 @@ class TextReader:
         self.encoder: Encoder | None = None
         self.widths: dict[str, int] = {}
         self.refused: Counter[str] = Counter()
+
+    def keep(self) -> dict[str, Any]:
+        """What it knows of the vectors that were brought; the sample under a budget begins anew."""
+        return {"widths": dict(self.widths), "refused": dict(self.refused)}
+
+    def take(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `keep`."""
+        self.widths, self.refused = dict(state["widths"]), Counter(state["refused"])
 
     def read(self, requests: Requests) -> Requests:
         """The same requests with answers instead of texts."""

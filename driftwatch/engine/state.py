@@ -10,7 +10,7 @@ from driftwatch.errors import StateError
 from driftwatch.state import keep, take
 
 _PLAIN = ("markers", "lives", "next_tick", "busy", "samples")
-_PARTS = ("builder", "series", "telemetry", "measured", "muted")
+_PARTS = ("builder", "reader", "series", "telemetry", "measured", "muted")
 
 
 def engine_state(engine: Engine) -> dict[str, Any]:
