@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import time
 from typing import Any
@@ -37,7 +38,9 @@ def memory(requests: int, names: int, watched: int, rate: float, points: int = 1
         if k % flush == 0:
             monitor.flush()
         if k % (requests // points) == 0:
-            curve.append({"requests": k, "mb": _resident(), "hours": (now[0] - 1_800_000_000.0) / 3600.0})
+            curve.append(
+                {"requests": k, "mb": _resident(), "used_mb": _used(), "hours": (now[0] - 1_800_000_000.0) / 3600.0}
+            )
     monitor.flush()
     stats = monitor.stats()
     monitor._background.running = False
@@ -52,6 +55,23 @@ def memory(requests: int, names: int, watched: int, rate: float, points: int = 1
         "incidents": len(monitor.incidents()),
         "curve": curve,
     }
+
+
+class _Allocator(ctypes.Structure):
+    """What ``mallinfo2`` tells."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in ("arena", "free", "fast", "mapped", "mapped_bytes", "_1", "_2", "used", "unused", "top")
+    )
+
+
+def _used() -> float:
+    """What is in use of the memory that the allocator holds (of glibc)."""
+    ask = ctypes.CDLL("libc.so.6").mallinfo2
+    ask.restype = _Allocator
+    told = ask()
+    return float(told.used + told.mapped_bytes) / 2**20
 
 
 def _resident() -> float:

@@ -47,10 +47,12 @@ Asked: 40 ms of CPU at most above numpy and pydantic. pydantic loads most of its
 MEMORY = """
 ## Memory
 
+*In use* is what the allocator holds less what is free in it: buffers of many sizes leave holes.
+
 ![Memory](overhead.svg)
 
-| requests | models | watched | hours | at 1%, MB | at half, MB | at the end, MB | CPU, us each | shed | incidents |
-|---|---|---|---|---|---|---|---|---|---|
+| requests | models | watched | hours | MB at 1% | at half | at the end | in use | CPU, us each | shed | incidents |
+|---|---|---|---|---|---|---|---|---|---|---|
 """
 
 
@@ -85,22 +87,30 @@ def _memory(rows: list[dict[str, Any]]) -> Iterator[str]:
     yield MEMORY
     for row in rows:
         curve = row["curve"]
-        at = " | ".join(f"{curve[k]['mb']:.0f}" for k in (1, len(curve) // 2, -1))
+        places = (1, len(curve) // 2, -1)
+        at = " | ".join(f"{curve[k]['mb']:.0f}" for k in places)
+        used = ", ".join(f"{curve[k]['used_mb']:.0f}" for k in places) if "used_mb" in curve[0] else ""
         yield (
-            f"| {row['requests']:,} | {row['names']:,} | {row['watched']:,} | {curve[-1]['hours']:.1f} | {at} "
+            f"| {row['requests']:,} | {row['names']:,} | {row['watched']:,} | {curve[-1]['hours']:.1f} | {at} | {used} "
             f"| {row['cpu_us_a_request']:.0f} | {row['shed']} | {row['incidents']} |\n"
         )
 
 
 def figure(rows: list[dict[str, Any]]) -> str:
     """Memory over requests."""
-    points = [p | {"case": f"{row['watched']:,} streams watched"} for row in rows for p in row["curve"]]
+    points = [
+        {"requests": p["requests"], "mb": p[key], "case": f"{row['watched']:,} streams watched, {words}"}
+        for row in rows
+        for p in row["curve"]
+        for key, words in (("mb", "resident"), ("used_mb", "in use"))
+        if key in p
+    ]
     chart: Any = (
         alt.Chart({"values": points})
         .mark_line()
         .encode(
             x=alt.X("requests:Q", title="requests"),
-            y=alt.Y("mb:Q", title="resident memory, MB"),
+            y=alt.Y("mb:Q", title="memory, MB"),
             color=alt.Color("case:N", title=None),
         )
         .properties(width=520, height=220)
