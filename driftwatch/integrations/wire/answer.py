@@ -92,7 +92,8 @@ class Answer:
         """Take from the data of a stream event whose answer it is, and nothing else."""
         said = _parsed(data)
         if said is not None:
-            self.id, self.model = _word(_get(said, "id")), self.model or _word(_get(said, "model"))
+            self.id = self.id or _word(_get(said, "id"))
+            self.model = self.model or _word(_get(said, "model"))
 
     def said(self, texts: Iterable[str], at: float) -> None:
         """Take new text, which came at this time."""

@@ -18,7 +18,7 @@ class Stream:
     Most pieces of a stream are one event each and differ in their text alone: what comes before and after it is learnt
     from the first of them, and pieces of that shape are counted without being parsed. A quote within a JSON string has
     a backslash before it, so nothing that a model says can look like the shape. The others wait, with their times, to
-    be parsed together: at the end, or when there are many.
+    be parsed together: at the end, or when there are many; the first is looked at then for whose answer it is.
 
     Parameters
     ----------
@@ -36,12 +36,12 @@ class Stream:
     3
     """
 
-    __slots__ = ("_after", "_before", "_begins", "_events", "_first", "_size", "_waiting", "answer")
+    __slots__ = ("_after", "_before", "_begins", "_events", "_size", "_waiting", "answer")
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
-        self._first = self._before = self._after = b""
-        self._waiting: list[tuple[bytes, float]] = []
+        self._before = self._after = b""
+        self._waiting: list[tuple[bytes, float | None]] = []
         self._size, self._begins = 0, True
         self._events = EventStream()
 
@@ -66,11 +66,17 @@ class Stream:
     def look(self) -> None:
         """Parse what waits."""
         for piece, at in self._waiting:
+            if at is None:
+                self._name(piece)
+                continue
             for data in self._events.feed(piece):
                 self.answer.event(data, at)
         self._waiting, self._size = [], 0
-        if self._first and self.answer.id is None:  # the end of the stream would have said whose it is
-            for data in EventStream().feed(self._first):
+
+    def _name(self, piece: bytes) -> None:
+        """Whose answer it is, by the event that was counted first, where none before it has said so."""
+        if self.answer.id is None or self.answer.model is None:
+            for data in EventStream().feed(piece):
                 self.answer.names(data)
 
     def _wait(self, piece: bytes, at: float) -> None:
@@ -88,6 +94,7 @@ class Stream:
         is_one_event = piece.startswith(b"data: {") and piece.find(_NEWLINE) == len(piece) - 2 and b"\r" not in piece
         if not is_one_event or piece[-1] != _NEWLINE[0] or not len(_TEXT) <= begin < end or piece[begin] == _QUOTE:
             return False
-        self._first, self._before, self._after = piece, piece[:begin], piece[end:]
+        self._before, self._after = piece[:begin], piece[end:]
+        self._waiting.append((piece, None))
         self.answer.said((), at)
         return True
