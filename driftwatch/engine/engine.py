@@ -18,7 +18,7 @@ from driftwatch.embedding.reading import TextReader
 from driftwatch.engine.muted import Muted, labels_in
 from driftwatch.events.columns import Batch, Markers, Metrics, Requests
 from driftwatch.events.signals import BY_NAME
-from driftwatch.incidents import Alarm, Incident, Life, join, log_threshold, opened
+from driftwatch.incidents import Alarm, Incident, Life, join, log_loss_threshold, log_threshold, opened
 from driftwatch.incidents.panel import margins_of
 from driftwatch.incidents.telemetry import Outage, Telemetry
 from driftwatch.incidents.watch import DOUBT, EPOCH, StreamWatch
@@ -76,7 +76,7 @@ class Engine:
         self.watches: dict[int, StreamWatch] = {}
         self.histories: dict[str, StreamHistory] = {}
         self.lives: list[Life] = []
-        self.telemetry = Telemetry(config, self.threshold)
+        self.telemetry = Telemetry(config, log_loss_threshold(config))
         self.measured = Watermark()
         self.next_tick: int | None = None
         self.busy = 0

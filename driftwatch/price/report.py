@@ -69,7 +69,7 @@ class Price(Record):
     false_incidents: float
     per_days: float
     max_streams: int
-    tests: int = Field(description="Tests of a stream.")
+    tests: int = Field(description="Tests of a stream; those for what is lost count as three each.")
     one_in_ticks: float = Field(description="One false alarm of a test in so many ticks: the threshold A.")
     tick_s: float
     lateness_s: float = Field(description="A tick is judged this long after its end.")

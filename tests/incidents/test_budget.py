@@ -3,7 +3,7 @@ import math
 import pytest
 
 from driftwatch.config import Config
-from driftwatch.incidents import log_threshold
+from driftwatch.incidents import log_loss_threshold, log_threshold
 from driftwatch.incidents.panel import SCORES, panels_of, signal_tests, text_panels_of
 
 
@@ -15,16 +15,17 @@ def threshold(**settings):
     ("false_incidents", "days", "width", "streams"), [(1, 30, 5, 16), (2, 7, 1, 4), (0.1, 365, 60, 1)]
 )
 def test_all_tests_together_keep_to_the_budget(false_incidents, days, width, streams):
-    a = math.exp(
-        threshold(
-            budget={"false_incidents": false_incidents, "per_days": days},
-            ticks={"width_s": width},
-            streams={"max_streams": streams},
-        )
+    config = Config.parse(
+        {
+            "budget": {"false_incidents": false_incidents, "per_days": days},
+            "ticks": {"width_s": width},
+            "streams": {"max_streams": streams},
+        }
     )
     panels = (*panels_of(Config(), "a"), *text_panels_of(Config(), "a"))
-    tests = streams * (len(signal_tests(panels)) + SCORES + 2)  # and two for what is lost
-    alarms_in_time = days * 86_400 / width * tests / a  # each test has one in A ticks, at most
+    of_signals = (len(signal_tests(panels)) + SCORES) / math.exp(log_threshold(config))
+    of_losses = 2 / math.exp(log_loss_threshold(config))
+    alarms_in_time = days * 86_400 / width * streams * (of_signals + of_losses)  # each has one in A ticks, at most
     assert alarms_in_time == pytest.approx(false_incidents)
 
 

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from driftwatch.config import Config
 from driftwatch.events.columns import concat_requests, requests_of
-from driftwatch.incidents import log_threshold
+from driftwatch.incidents import log_loss_threshold
 from driftwatch.incidents.hanging import Hanging
 from driftwatch.ticks import TickBuilder
 
-MONTH = log_threshold(Config())
+MONTH = log_loss_threshold(Config())
 EPOCH = 24
 
 
