@@ -76,8 +76,11 @@ def test_workers_of_one_server_are_one_stream_and_nothing_is_counted_twice(serve
                 deadline = time.monotonic() + 60
                 while not served(port) and time.monotonic() < deadline:
                     time.sleep(0.2)
+                sent, workers = 1, set()
                 with ThreadPoolExecutor(16) as pool:
-                    workers = set(pool.map(get, [port] * (REQUESTS - 1)))
+                    while len(workers) < 2 and time.monotonic() < deadline:  # the first that is up may answer all
+                        workers |= set(pool.map(get, [port] * REQUESTS))
+                        sent += REQUESTS
             finally:
                 process.send_signal(signal.SIGTERM)
                 process.wait(30)
@@ -85,6 +88,6 @@ def test_workers_of_one_server_are_one_stream_and_nothing_is_counted_twice(serve
         collector.monitor.finish()
         stats = collector.monitor.stats()
         assert [stream.name for stream in stats.streams] == ["model=m"]
-        assert stats.streams[0].requests == REQUESTS
+        assert stats.streams[0].requests == sent
         assert stats.late == 0
         assert len(collector.monitor._work.place.seen) >= len(workers)
