@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from driftwatch.attribution.candidates import Candidate, Event
+from driftwatch.attribution.derived import derived
 from driftwatch.attribution.dose import trailing
 from driftwatch.attribution.history import StreamHistory
 from driftwatch.baseline import ResponseBaseline
@@ -76,6 +77,7 @@ class Scene:
             *self._traffic(stream, first, onset, last),
             *self._measured(first, last),
             *self._host_memory(first, last),
+            *derived(self.series, first, last),
         ]
 
     def _traffic(self, stream: str, first: int, onset: int, last: int) -> list[Candidate]:
