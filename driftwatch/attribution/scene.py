@@ -143,14 +143,19 @@ class Scene:
         ratio = np.divide(computed, asked, out=np.full(len(asked), np.nan), where=asked > 0)
         return Candidate(name, "mechanism", ratio, "of those asked for")
 
-    def _host_memory(self, first: int, last: int) -> list[Candidate]:
-        """Host memory in use, where it is measured: it does harm when it has run out."""
+    def host_memory(self, first: int, last: int) -> Floats:
+        """Share of the host's memory in use, by tick; NaN where it is not measured."""
         used = self.series.combined("host_memory", first, last, until=last)
-        if not np.isfinite(used).any():
-            free, whole = (
-                self.series.combined(f"host_memory_{x}", first, last, until=last) for x in ("available", "total")
-            )
-            used = 1.0 - free / whole
+        if np.isfinite(used).any():
+            return used
+        free, whole = (
+            self.series.combined(f"host_memory_{x}", first, last, until=last) for x in ("available", "total")
+        )
+        return np.asarray(1.0 - free / whole)
+
+    def _host_memory(self, first: int, last: int) -> list[Candidate]:
+        """It does harm when it has run out."""
+        used = self.host_memory(first, last)
         return [Candidate("host_memory", "mechanism", used, "share", ceiling=1.0)] if np.isfinite(used).any() else []
 
 

@@ -17,6 +17,7 @@ from driftwatch.baseline.reuse import Asked, asked_of, expected_rise
 from driftwatch.baseline.senders import Senders
 from driftwatch.baseline.shares import Shares
 from driftwatch.baseline.tails import BURST, apart, surely
+from driftwatch.baseline.tokens import tokens_of
 from driftwatch.baseline.warmup import find_step, independent, outages
 from driftwatch.baseline.workload import (
     BY_SENDER,
@@ -330,6 +331,7 @@ class StreamBaseline:
                 tracks[BURSTS[signal]] = _bursts(tick, late, model.bursts.point)
             segments[signal] = _by_segment(ticks, values, residual, model.scale)
         tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
+        tracks |= tokens_of(ticks, first, n)
         self.work = np.concatenate([self.work, work])[-(LONG_SPAN - 1) :]
         self.pending.append(Pending(workload, ticks, distances, np.vstack([np.arange(first, last + 1), asked])))
         return Judged(tracks, segments, np.nan_to_num(counts))
