@@ -1,7 +1,7 @@
 """Token economics: what was generated, what of it was of use, what was wasted, and what 1,000 useful tokens cost.
 
-All streams together, since they share the GPUs that are paid for. Tokens come from ticks, and so from counts; those that
-were computed again are known as a range (`driftwatch.attribution.memory.recomputed`).
+All streams together, since they share the GPUs that are paid for. Tokens come from ticks, and so from counts; those
+that were computed again are known as a range (`driftwatch.attribution.memory.recomputed`).
 """
 
 from __future__ import annotations

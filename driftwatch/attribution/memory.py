@@ -16,7 +16,7 @@ from driftwatch.attribution.gpus import paging_of, takers_of
 from driftwatch.attribution.leaks import forecasts_of
 from driftwatch.attribution.scene import Scene
 from driftwatch.events.catalogue import BY_NAME as SERIES
-from driftwatch.events.catalogue import RATIOS
+from driftwatch.events.catalogue import RATIOS, Ratio, Series
 from driftwatch.incidents.chapters import Memory, Reading, Span
 from driftwatch.statistics.buckets import Floats
 
@@ -28,7 +28,7 @@ READ = (
 )
 """Series that are told, where they are measured."""
 _LOOKED_UP = ("prefix_hit_rate", "prefix_cache_queries")
-_KNOWN = {**SERIES, **{ratio.name: ratio for ratio in RATIOS}}
+_KNOWN: dict[str, Series | Ratio] = {**SERIES, **{ratio.name: ratio for ratio in RATIOS}}
 
 
 def memory_of(scene: Scene, first: int, onset: int, last: int) -> Memory | None:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS
 from driftwatch.events.signals import BY_NAME as SIGNALS
-from driftwatch.explain import answers, losses
+from driftwatch.explain import answers, economics, losses, memory
 from driftwatch.explain.findings import is_tail, lead, prominence
 from driftwatch.explain.numbers import (
     between,
@@ -59,8 +59,10 @@ def tell(incident: Incident) -> Story:
         Section("who", "For whom", sentences(_who(incident)), _segment_table(incident)),
         Section("green", "What stayed green", sentences(_green(incident)), _health_table(incident)),
         Section("cause", "Likely cause", sentences(_why(incident)), _cause_table(incident)),
+        Section("memory", "Memory", sentences(memory.told(incident)), memory.table(incident)),
         Section("ruled_out", "Ruled out", sentences(map(_excluded, _of_tier(incident, "ruled_out")))),
         Section("sure", "How sure", sentences(_sure(incident))),
+        Section("economics", "Token economics", sentences(economics.told(incident)), economics.table(incident)),
         Section("next", "Try next", advice=tuple(_advice(incident))),
     )
     return Story(

@@ -78,8 +78,8 @@ class Waste(Record):
     """Tokens that were generated or computed and are of no use."""
 
     what: Literal["recomputed", "aborted", "failed", "cut"] = Field(
-        description="recomputed: after a preemption. aborted, failed: of answers nobody got. cut: of answers that ended "
-        "at the token limit, which may be meant so."
+        description="recomputed: after a preemption. aborted, failed: of answers nobody got. cut: of answers that "
+        "ended at the token limit, which may be meant so."
     )
     before: Span = Field(description="Tokens a second before the onset, least and most.")
     after: Span = Field(description="Tokens a second since the onset, least and most.")
