@@ -24,6 +24,7 @@ _RATIO = {ratio.name: ratio for ratio in RATIOS}
 _MOST_OF_IT = 0.7
 _ASKED = ("mean_prompt_tokens",)  # the requests themselves say it better
 _HOST_MEMORY = ("host_memory_available", "host_memory_total")
+_OUTCOMES = ("finish_reason",)  # what became of a request is not what users did
 _LONG_S = 60.0  # over so long, what is asked for and what is computed are the same requests
 _MOST_SEGMENTS = 8  # values of one label that are looked at: those with the most tokens
 
@@ -89,6 +90,7 @@ class Scene:
             parts = [
                 self._flow(history, first, last, numbers, scope | {label: value})
                 for label in self.segments.labels
+                if label not in _OUTCOMES
                 for value, numbers in self._values(history, label).items()
             ]
             found += [] if _one_part_moved(whole, parts, onset - first) else whole

@@ -133,7 +133,7 @@ def _parts(cells: Cells, left: Mask) -> list[dict[str, str]]:
 
 
 def _mask(cells: Cells, where: Mapping[str, str]) -> Mask:
-    columns = [np.array([value == wanted for value in cells.labels[key]], np.bool_) for key, wanted in where.items()]
+    columns = [np.asarray(cells.labels[key], object) == wanted for key, wanted in where.items()]
     return np.asarray(np.logical_and.reduce(columns))
 
 

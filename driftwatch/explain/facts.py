@@ -163,6 +163,12 @@ def _who(incident: Incident) -> Iterator[str]:
         return
     worst = max(incident.segments, key=lambda s: s.share)
     yield f"{number(worst.share, 'share')} of the excess falls on {labels(worst.where)}, {_lift(worst)}"
+    if worst.added is not None and worst.rest is not None:
+        yield f"a request of it typically takes {_ms(worst.added)}, one of the rest {_ms(worst.rest)}"
+
+
+def _ms(seconds: float) -> str:
+    return f"{abs(1000 * seconds):,.0f} ms {'longer' if seconds >= 0 else 'less'}"
 
 
 def _lift(segment: Segment) -> str:

@@ -12,7 +12,7 @@ from driftwatch.incidents.models import Incident
 
 _ROOM = 0.7  # a cache that is never fuller than this keeps nobody waiting (docs/attribution.md)
 _STEADY = 0.01
-_TITLES = {known.name: known.title for known in (*RATIOS, *BY_NAME.values())}
+_TITLES = {ratio.name: ratio.title for ratio in RATIOS} | {name: known.title for name, known in BY_NAME.items()}
 
 
 def told(incident: Incident) -> Iterator[str]:

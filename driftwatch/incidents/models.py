@@ -85,6 +85,10 @@ class Segment(Record):
     signal: str = ""
     before: float = 0.0
     after: float = 0.0
+    added: float | None = Field(
+        default=None, description="By how much its typical request is longer, in seconds; None for other units."
+    )
+    rest: float | None = Field(default=None, description="The same of the rest of the traffic.")
     requests: int = 0
 
 
