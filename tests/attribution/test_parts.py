@@ -29,7 +29,7 @@ VALUES = {
 LENGTHS, CACHED = (200, 600, 2000, 6000), (0.0, 0.25, 0.8)
 _LENGTHS = ("under 256", "256 to 1023", "1024 to 4095", "4096 to 16383")
 _CACHED = ("under 5%", "5% to 50%", "over 50%")
-BEFORE, AFTER, PER_TICK, START = 120, 60, 40, 1_800_000_000.0
+BEFORE, AFTER, PER_TICK, START = 100, 50, 40, 1_800_000_000.0
 CONFIG = Config.parse({"streams": {"by": ["service"], "segments": [*VALUES, "finish_reason"], "max_segments": 1000}})
 KINDS = (
     *({label: values[-1]} for label, values in VALUES.items()),
