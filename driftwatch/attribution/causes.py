@@ -92,7 +92,8 @@ def find_causes(
     """
     excess = np.asarray(excess, np.float64)
     since = excess[onset:][~np.isnan(excess[onset:])]
-    if not len(since) or np.isnan(excess[:onset]).all():
+    healthy = excess[: max(onset - round(LATE_S / tick_s), onset // 2)]  # what is nearer may be of the incident
+    if not len(since) or np.isnan(healthy).all():
         return ()
     worse = 1.0 if float(clipped(since).mean()) >= 0 else -1.0
     effect = effect_of(worse * excess, onset, tick_s, settings, signal, onset_interval)
