@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from driftwatch._optional import load
-from driftwatch.explain import answers, chart
+from driftwatch.explain import panel
 from driftwatch.explain.facts import headline, tell
+from driftwatch.explain.figures import NARROW, WIDE, Figure, figures
+from driftwatch.explain.numbers import clean, lasting, utc
 from driftwatch.explain.story import Section
+from driftwatch.explain.timeline import timeline
 from driftwatch.incidents.models import Incident
 
-WIDE, NARROW = 900, 290
-_ROOM_FOR_FIGURES, _ROOM = 800_000, 1_200_000  # bytes of all incidents; the page is to stay below 1.5 MB
+_ROOM = {"all": 600_000, "small": 1_100_000, "none": 1_250_000}
+"""Up to so many bytes of incidents one has all of its pictures, a small one, or none; a page stays below 1.5 MB."""
+_PLACED = ("what", "since", "answers", "who", "green", "cause", "ruled_out", "sure", "next")
+_SEVERITIES = ("critical", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A figure as markup; ``position`` makes its ids unique on the page."""
+
+    figure: Figure
+    drawn: tuple[Any, ...]
+    id: str
 
 
 def page(
@@ -46,7 +61,9 @@ def page(
     MissingExtra
         If the extra ``report`` is not installed.
     """
-    body = fragment(incidents, heading=heading, summary=summary, watched=watched, period=period, footer=footer)
+    body = fragment(
+        incidents, heading=heading, summary=summary, watched=watched, period=period, footer=footer, whole=True
+    )
     title = heading or " / ".join(headline(i) for i in incidents[:1]) or "driftwatch"
     return _fill("page.html", title=title, body=_safe(body))
 
@@ -59,61 +76,99 @@ def fragment(
     watched: Sequence[Section] = (),
     period: tuple[datetime, datetime] | None = None,
     footer: str = "",
+    whole: bool = False,
 ) -> str:
     """The page without its frame, for a notebook; its style touches nothing outside it."""
     articles = _articles(incidents)
-    shown = incidents[: len(articles)]
-    overview = _both(lambda width: chart.timeline(shown, period, width)) if period and len(shown) > 1 else None
+    shown = {number: incidents[number - 1] for number in articles}
     return _fill(
         "body.html",
         heading=heading,
         summary=summary,
         watched=watched,
-        overview=overview,
-        headlines=[headline(incident) for incident in shown],
-        articles=articles,
+        overview=_overview(shown, period) if period and len(shown) > 1 else None,
+        listed=[_listed(number, incident) for number, incident in shown.items()],
+        articles=[_safe(markup) for markup in articles.values()],
         left_out=len(incidents) - len(shown),
+        quiet=not incidents,
         footer=footer,
+        whole=whole,
     )
 
 
-def _articles(incidents: Sequence[Incident]) -> list[str]:
-    """Each incident as markup, as many as fit; figures only while there is room for what comes after them."""
-    articles: list[str] = []
+def _articles(incidents: Sequence[Incident]) -> dict[int, str]:
+    """Incidents as markup by their numbers, as many as fit: the worst ones have their pictures first."""
+    numbered = sorted(enumerate(incidents, 1), key=lambda pair: _SEVERITIES.index(pair[1].severity))
+    articles: dict[int, str] = {}
     used = 0
-    for position, incident in enumerate(incidents, 1):
-        article = _article(incident, position, drawn=used < _ROOM_FOR_FIGURES)
-        used += len(article.encode())
-        if used > _ROOM:
+    for number, incident in numbered:
+        detail = next((detail for detail, room in _ROOM.items() if used < room), None)
+        if detail is None:
             break
-        articles.append(_safe(article))
-    return articles
+        articles[number] = _article(incident, number, detail)
+        used += len(articles[number].encode())
+    return dict(sorted(articles.items()))
 
 
-def _article(incident: Incident, position: int, *, drawn: bool) -> str:
+def _article(incident: Incident, position: int, detail: str) -> str:
     story = tell(incident)
-    figure = _both(lambda width: chart.figure(incident, width)) if drawn and incident.chart else ("", "")
-    contrast = _both(lambda width: answers.figure(incident, width)) if drawn and incident.answers else ("", "")
+    pictures = list(_pictures(incident, position, detail))
     return _fill(
         "incident.html",
         story=story,
         known={section.key: section for section in story.sections},
+        others=[section for section in story.sections if section.key not in _PLACED],
         position=position,
         severity=incident.severity,
-        figure=figure if any(figure) else None,
-        contrast=contrast if any(contrast) else None,
-        no_room=bool(incident.chart) and not drawn,
-        described=chart.described(incident),
-        numbers=chart.numbers(incident),
+        pictures=pictures,
+        no_room=incident.chart is not None and not pictures and detail != "all",
+        tiles=panel.tiles(incident),
+        felt=panel.felt(incident),
+        lamps=panel.lamps(incident),
+        certainty=panel.certainty(incident),
+        reach=panel.reach(incident),
     )
+
+
+def _pictures(incident: Incident, position: int, detail: str) -> Iterator[_Picture]:
+    if detail == "none":
+        return
+    for n, figure in enumerate(figures(incident, small=detail == "small")):
+        drawn = [drawing.svg() for width in figure.widths if (drawing := figure.draw(width)) is not None]
+        if drawn:
+            name = f"figure-{position}-{n}"
+            yield _Picture(figure, tuple(_safe(_told(svg, figure, f"{name}-{k}")) for k, svg in enumerate(drawn)), name)
+
+
+def _told(svg: str, figure: Figure, name: str) -> str:
+    """The picture with its title and description inside, as screen readers look for them."""
+    escape = load("markupsafe", "report").escape
+    start, rest = svg.split(">", 1)
+    words = f'<title id="{name}-t">{escape(figure.title)}</title><desc id="{name}-d">{escape(figure.described)}</desc>'
+    return f'{start} role="img" aria-labelledby="{name}-t {name}-d">{words}{rest}'
+
+
+def _overview(shown: Mapping[int, Incident], period: tuple[datetime, datetime]) -> tuple[Any, ...]:
+    return tuple(_safe(timeline(shown, period, width).svg()) for width in (WIDE + 60, NARROW + 20))
+
+
+def _listed(number: int, incident: Incident) -> dict[str, str]:
+    """One line of the overview."""
+    end = incident.resolved_at or incident.updated_at
+    return {
+        "number": str(number),
+        "severity": incident.severity,
+        "kind": incident.kind,
+        "status": incident.status,
+        "headline": headline(incident),
+        "stream": clean(incident.stream, 40),
+        "since": f"{utc(incident.onset):%Y-%m-%d %H:%M}",
+        "lasted": lasting((utc(end) - utc(incident.onset)).total_seconds()),
+    }
 
 
 def _fill(template: str, **values: Any) -> str:
     return str(_environment().get_template(template).render(values))
-
-
-def _both(draw: Callable[[int], str]) -> tuple[Any, Any]:
-    return _safe(draw(WIDE)), _safe(draw(NARROW))
 
 
 def _safe(markup: str) -> Any:
