@@ -86,7 +86,7 @@ def watched(rule: Rule, store: SeriesStore, first: int, last: int, extra: Mappin
         return np.full(last - first + 1, np.nan)
     values = np.stack(measured)
     badness = np.where(np.isnan(values), -np.inf, _badness(rule, values))
-    return np.take_along_axis(values, badness.argmax(axis=0)[None], axis=0)[0]
+    return np.asarray(np.take_along_axis(values, badness.argmax(axis=0)[None], axis=0)[0])
 
 
 def silent(checks: Sequence[HealthCheck]) -> bool:

@@ -104,7 +104,7 @@ def drawing(incident: Incident, width: int) -> Drawing | None:
     before = base.mark_point(color=MUTED, filled=False, size=55).encode(alt.X("before:Q"), y)
     since = base.mark_point(color=SIGNAL, filled=True, size=55, opacity=1).encode(alt.X("since:Q"), y)
     words = alt.TitleParams("share of answers: before (ring), since (dot)", anchor="start", offset=6)
-    return Drawing((span + before + since).properties(title=words), {"answers": rows})
+    return Drawing((alt.layer(span, before, since, title=words),), {"answers": rows})
 
 
 def figure(incident: Incident, width: int) -> str:

@@ -65,10 +65,10 @@ def drawing(incident: Incident, width: int, *, most: int = _MOST_ROWS) -> Drawin
     if not lines or len(time) < 2 or not np.isfinite(time).all():
         return None
     canvas = _Canvas(load("altair", "report"), incident, width, time)
-    rows = [_row(canvas, n, line, last=line is lines[-1]) for n, line in enumerate(lines)]
+    rows = tuple(_row(canvas, n, line, last=line is lines[-1]) for n, line in enumerate(lines))
     points = _MOST_POINTS if width > _NARROW else _FEW_POINTS
     drawn = {f"line {n}": _points(line, time, points) for n, line in enumerate(lines)}
-    return Drawing(canvas.alt.vconcat(*rows, spacing=34, bounds="flush"), drawn)
+    return Drawing(rows, drawn)
 
 
 def figure(incident: Incident, width: int, *, most: int = _MOST_ROWS) -> str:
@@ -144,8 +144,16 @@ def _median(values: NDArray[np.float64]) -> float | None:
 def _points(line: Line, time: NDArray[np.float64], most: int) -> list[dict[str, float | None]]:
     """At most so many points, each the median of its neighbours."""
     columns = {"t": time, "v": _array(line.value, len(time)), "e": _array(line.expected, len(time))}
-    cuts = range(0, len(time), -(-len(time) // most))
-    return [{name: _median(column[a : a + cuts.step]) for name, column in columns.items()} for a in cuts]
+    step = -(-len(time) // most)
+    thinned = {name: _medians(column, step) for name, column in columns.items()}
+    return [dict(zip(thinned, row, strict=True)) for row in zip(*thinned.values(), strict=True)]
+
+
+def _medians(values: NDArray[np.float64], step: int) -> list[float | None]:
+    """The median of each so many values in a row; None where none is known."""
+    if step == 1:
+        return [None if v != v else v for v in values.tolist()]
+    return [_median(values[a : a + step]) for a in range(0, len(values), step)]
 
 
 def _row(canvas: _Canvas, position: int, line: Line, *, last: bool) -> Any:
@@ -161,7 +169,7 @@ def _row(canvas: _Canvas, position: int, line: Line, *, last: bool) -> Any:
     if line.expected:
         layers.append(data.mark_line(color=MUTED, strokeDash=[4, 3], strokeWidth=1.3).encode(x, alt.Y("e:Q")))
     layers.append(data.mark_line(color=_colour(canvas.incident, line), strokeWidth=1.8).encode(x, y))
-    words = _heading(canvas.incident, line, 110 if canvas.width > _NARROW else 46)
+    words = _heading(canvas.incident, line, min(int(canvas.width / 6.3), 110))
     heading = alt.TitleParams(words, anchor="start", offset=8 if position else 4)
     height = 96 if position == 0 else 64 if line.role == "signal" else 46
     return alt.layer(*layers, width=canvas.width, height=height, title=heading)

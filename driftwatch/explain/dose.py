@@ -44,9 +44,8 @@ def drawing(dose: Dose, width: int) -> Drawing | None:
         layers.append(alt.Chart(alt.NamedData("ramp")).mark_line(color=SUPPORTED, strokeWidth=2.2).encode(x, y))
     layers += _saturation(alt, dose, frame, x)
     words = alt.TitleParams(_heading(dose), anchor="start", offset=18)
-    return Drawing(
-        alt.layer(*layers, width=width, height=_HEIGHT, title=words), points | ({"ramp": corners} if corners else {})
-    )
+    whole = alt.layer(*layers, width=width, height=_HEIGHT, title=words)
+    return Drawing((whole,), points | ({"ramp": corners} if corners else {}))
 
 
 def described(dose: Dose) -> str:

@@ -42,36 +42,45 @@ class Drawing:
 
     Parameters
     ----------
-    chart
-        An altair chart whose data are named.
+    rows
+        Altair charts whose data are named, drawn below each other.
     points
         Rows by name of the data.
     """
 
-    chart: Any
+    rows: tuple[Any, ...]
     points: dict[str, Rows] = field(default_factory=dict)
+
+    def specification(self) -> dict[str, Any]:
+        """The same for Vega-Lite. Rows are put together here, because altair would copy each of them many times."""
+        parts = [row.to_dict(validate=False) for row in self.rows]
+        datasets = self.points | {k: v for part in parts for k, v in part.pop("datasets", {}).items()}
+        body = parts[0] if len(parts) == 1 else {"vconcat": parts, "spacing": 34, "bounds": "flush"}
+        return body | {"datasets": datasets, "config": _STYLE}
 
     def svg(self) -> str:
         """An ``<svg>`` element without a script, an outside reference or a font of its own."""
-        alt = load("altair", "report")
-        specification = self.chart.to_dict(validate=False) | {"config": _STYLE}
-        specification["datasets"] = self.points | specification.get("datasets", {})
-        version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
-        return _slim(str(load("vl_convert", "report").vegalite_to_svg(specification, vl_version=version)))
+        version = ".".join(load("altair", "report").SCHEMA_VERSION.lstrip("v").split(".")[:2])
+        drawn = load("vl_convert", "report").vegalite_to_svg(self.specification(), vl_version=version)
+        return _slim(str(drawn))
+
+
+def empty(words: str) -> Drawing:
+    """Words where there is nothing to draw."""
+    alt = load("altair", "report")
+    return Drawing((alt.Chart(alt.NamedData("none")).mark_point().properties(title=words),), {"none": []})
 
 
 def together(drawings: Sequence[Drawing]) -> Any:
     """One altair chart that shows all of them below each other, points included."""
-    alt = load("altair", "report")
     parts: list[Any] = []
     points: dict[str, Rows] = {}
     for n, drawing in enumerate(drawings):
-        specification = drawing.chart.to_dict(validate=False)
-        kept = drawing.points | specification.pop("datasets", {})
-        points |= {f"{n} {name}": rows for name, rows in kept.items()}
+        specification = drawing.specification()
+        points |= {f"{n} {name}": rows for name, rows in specification.pop("datasets").items()}
         parts.append(_renamed(specification, f"{n} "))
     whole = {"vconcat": parts, "datasets": points, "config": _STYLE | {"background": "white"}, "spacing": 40}
-    return alt.VConcatChart.from_dict(whole, validate=False)
+    return load("altair", "report").VConcatChart.from_dict(whole, validate=False)
 
 
 def _renamed(part: Any, prefix: str) -> Any:
@@ -88,9 +97,11 @@ def _renamed(part: Any, prefix: str) -> Any:
 
 def _slim(svg: str) -> str:
     """A third of the size: what nobody sees is left out, coordinates are rounded, text is left alone."""
-    return _TAG.sub(lambda tag: _shorter(tag[0]), _DOT.sub(r'<circle cx="\1" cy="\2" r="\3"', _EMPTY.sub("", svg)))
+    whole = _DOT.sub(r'<circle cx="\1" cy="\2" r="\3"', _EMPTY.sub("", svg))
+    return _TAG.sub(lambda tag: _shorter(tag[0]), whole).replace("<svg ", '<svg font-family="sans-serif" ', 1)
 
 
 def _shorter(tag: str) -> str:
     tag = _WITHIN.sub('href="#', _NEEDLESS.sub("", tag))
+    tag = tag.replace(' stroke-width="2"', "") if tag.startswith("<circle") and "stroke=" not in tag else tag
     return tag if "xmlns" in tag else _LONG.sub(r"\1", tag)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from driftwatch.explain import answers, chart, dose, hit
-from driftwatch.explain.drawing import Drawing
+from driftwatch.explain.drawing import Drawing, empty, together
 from driftwatch.explain.story import Table
+from driftwatch.explain.timeline import timeline
 from driftwatch.incidents.models import Incident
 
 WIDE, NARROW, HALF = 900, 290, 300
 """Widths in pixels: of a page, of a phone, and of a picture that fits on both."""
-_FEW_ROWS = 4
+_FEW_ROWS, _MOST_PLOTTED = 3, 12
 
 Draw = Callable[[int], Drawing | None]
 
@@ -93,3 +96,24 @@ def figures(incident: Incident, *, small: bool = False) -> Iterator[Figure]:
         (HALF,),
         table=answers.numbers(incident),
     )
+
+
+def plot(incidents: Sequence[Incident], period: tuple[datetime, datetime] | None = None) -> Any:
+    """The pictures of at most twelve incidents as one altair chart, with the timeline of all where there are several.
+
+    Parameters
+    ----------
+    incidents
+        In the order in which they are shown.
+    period
+        First and last time of the timeline.
+
+    Raises
+    ------
+    MissingExtra
+        If the extra ``report`` is not installed.
+    """
+    numbered = dict(enumerate(incidents, 1))
+    overview = [timeline(numbered, period, WIDE)] if period and len(incidents) > 1 else []
+    drawn = [figure.draw(figure.widths[0]) for i in incidents[:_MOST_PLOTTED] for figure in figures(i)]
+    return together([*overview, *(d for d in drawn if d is not None)] or [empty("nothing to draw")])

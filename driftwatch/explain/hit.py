@@ -45,7 +45,7 @@ def drawing(incident: Incident, width: int) -> Drawing | None:
     since = base.mark_point(color=SIGNAL, filled=True, size=60, opacity=1).encode(alt.X("since:Q"), y)
     measured = f", {unit}" if unit not in ("", "share") else ""
     words = alt.TitleParams(f"{title(parts[0].signal)}{measured}: before (ring), since (dot)", anchor="start", offset=6)
-    return Drawing((span + before + since).properties(title=words), {"parts": rows})
+    return Drawing((alt.layer(span, before, since, title=words),), {"parts": rows})
 
 
 def _parts(incident: Incident) -> list[Segment]:

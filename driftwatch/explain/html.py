@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html as escaping
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,8 @@ from functools import cache
 from typing import Any
 
 from driftwatch._optional import load
-from driftwatch.explain import panel
+from driftwatch.errors import MissingExtra
+from driftwatch.explain import panel, text
 from driftwatch.explain.facts import headline, tell
 from driftwatch.explain.figures import NARROW, WIDE, Figure, figures
 from driftwatch.explain.numbers import clean, lasting, utc
@@ -17,8 +19,8 @@ from driftwatch.explain.story import Section
 from driftwatch.explain.timeline import timeline
 from driftwatch.incidents.models import Incident
 
-_ROOM = {"all": 600_000, "small": 1_100_000, "none": 1_250_000}
-"""Up to so many bytes of incidents one has all of its pictures, a small one, or none; a page stays below 1.5 MB."""
+_ROOM = 1_380_000  # bytes of all incidents: a page is to stay below 1.5 MB
+_LISTED, _WORDS, _ALL, _SMALL = 1_000, 15_000, 90_000, 10_000  # bytes that parts of an incident take
 _PLACED = ("what", "since", "answers", "who", "green", "cause", "ruled_out", "sure", "next")
 _SEVERITIES = ("critical", "warning", "info")
 
@@ -39,6 +41,8 @@ def page(
     summary: Sequence[str] = (),
     watched: Sequence[Section] = (),
     period: tuple[datetime, datetime] | None = None,
+    tiles: Sequence[panel.Tile] = (),
+    quiet: bool = False,
     footer: str = "",
 ) -> str:
     """A whole page, or, from `fragment`, what goes inside one.
@@ -53,6 +57,10 @@ def page(
         Sections after the incidents: what was watched, what could not be read.
     period
         First and last time of what was scanned; with it the page opens with a timeline.
+    tiles
+        Numbers under the heading.
+    quiet
+        True where it was looked and nothing was found.
     footer
         What made it.
 
@@ -62,7 +70,15 @@ def page(
         If the extra ``report`` is not installed.
     """
     body = fragment(
-        incidents, heading=heading, summary=summary, watched=watched, period=period, footer=footer, whole=True
+        incidents,
+        heading=heading,
+        summary=summary,
+        watched=watched,
+        period=period,
+        tiles=tiles,
+        quiet=quiet,
+        footer=footer,
+        whole=True,
     )
     title = heading or " / ".join(headline(i) for i in incidents[:1]) or "driftwatch"
     return _fill("page.html", title=title, body=_safe(body))
@@ -75,6 +91,8 @@ def fragment(
     summary: Sequence[str] = (),
     watched: Sequence[Section] = (),
     period: tuple[datetime, datetime] | None = None,
+    tiles: Sequence[panel.Tile] = (),
+    quiet: bool = False,
     footer: str = "",
     whole: bool = False,
 ) -> str:
@@ -90,10 +108,19 @@ def fragment(
         listed=[_listed(number, incident) for number, incident in shown.items()],
         articles=[_safe(markup) for markup in articles.values()],
         left_out=len(incidents) - len(shown),
-        quiet=not incidents,
+        tiles=tiles,
+        quiet=quiet,
         footer=footer,
         whole=whole,
     )
+
+
+def notebook(incident: Incident) -> str:
+    """One incident for a notebook: the same pieces, or its words where the extra ``report`` is not installed."""
+    try:
+        return fragment([incident])
+    except MissingExtra:
+        return f"<pre>{escaping.escape(text.write(tell(incident)))}</pre>"
 
 
 def _articles(incidents: Sequence[Incident]) -> dict[int, str]:
@@ -101,13 +128,29 @@ def _articles(incidents: Sequence[Incident]) -> dict[int, str]:
     numbered = sorted(enumerate(incidents, 1), key=lambda pair: _SEVERITIES.index(pair[1].severity))
     articles: dict[int, str] = {}
     used = 0
-    for number, incident in numbered:
-        detail = next((detail for detail, room in _ROOM.items() if used < room), None)
-        if detail is None:
+    for (number, incident), detail in zip(numbered, _details(len(incidents)), strict=False):
+        article = _article(incident, number, detail)
+        used += len(article.encode()) + _LISTED
+        if used > _ROOM:
             break
-        articles[number] = _article(incident, number, detail)
-        used += len(articles[number].encode())
+        articles[number] = article
     return dict(sorted(articles.items()))
+
+
+def _details(incidents: int) -> Iterator[str]:
+    """How much is drawn of each incident, the worst first; where not all has room, half of it goes to small pictures.
+
+    Examples
+    --------
+    >>> from collections import Counter
+    >>> dict(Counter(_details(8))), dict(Counter(_details(50)))
+    ({'all': 8}, {'all': 3, 'small': 36, 'none': 11})
+    """
+    room = max(_ROOM - incidents * _WORDS, 0)
+    drawn = incidents if incidents * _ALL <= room else room // (2 * _ALL)
+    small = min((room - drawn * _ALL) // _SMALL, incidents - drawn)
+    for detail, many in (("all", drawn), ("small", small), ("none", incidents - drawn - small)):
+        yield from (detail for _ in range(many))
 
 
 def _article(incident: Incident, position: int, detail: str) -> str:
@@ -149,7 +192,9 @@ def _told(svg: str, figure: Figure, name: str) -> str:
 
 
 def _overview(shown: Mapping[int, Incident], period: tuple[datetime, datetime]) -> tuple[Any, ...]:
-    return tuple(_safe(timeline(shown, period, width).svg()) for width in (WIDE + 60, NARROW + 20))
+    """The timeline, wide and narrow; its links are for the mouse, since the list below it has them for everybody."""
+    drawn = (timeline(shown, period, width).svg() for width in (WIDE + 60, NARROW + 20))
+    return tuple(_safe(svg.replace("<a ", '<a tabindex="-1" ')) for svg in drawn)
 
 
 def _listed(number: int, incident: Incident) -> dict[str, str]:

@@ -42,9 +42,9 @@ def timeline(incidents: Mapping[int, Incident], period: tuple[datetime, datetime
     numbers = base.mark_text(align="right", dx=-4, fontSize=11, color=INK).encode(x, y, text="number:N")
     layers = [drawn, numbers]
     if labels:
-        names = base.mark_text(align="right", fontSize=11, color=INK).encode(alt.value(-24), y, text="stream:N")
-        layers.append(names.encode(x=alt.value(-24)))
-    return Drawing(alt.layer(*layers), {"bars": bars})
+        names = base.mark_text(align="right", fontSize=11, color=INK)
+        layers.append(names.encode(y=y, text="stream:N", x=alt.value(-24)))
+    return Drawing((alt.layer(*layers),), {"bars": bars})
 
 
 def _bars(incidents: Mapping[int, Incident], frame: list[float]) -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ def _bars(incidents: Mapping[int, Incident], frame: list[float]) -> list[dict[st
             **{"link": f"#incident-{n}", "lane": key, "stream": ""},
         }
         if lane == 0 and key not in ends:
-            bars[n]["stream"] = clean(incident.stream, 22)
+            bars[n]["stream"] = clean(incident.stream, 20)
         ends[key] = end + _ROOM * (frame[1] - frame[0])
     place = {key: n for n, key in enumerate(sorted(ends))}
     return [bars[n] | {"lane": place[bars[n]["lane"]]} for n in sorted(bars)]

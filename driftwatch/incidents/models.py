@@ -246,6 +246,17 @@ class Incident(Record):
 
         return render(self, format)
 
+    def plot(self) -> Any:
+        """Its pictures as one altair chart (extra ``report``)."""
+        from driftwatch.explain import plot  # as above
+
+        return plot([self])
+
+    def _repr_html_(self) -> str:
+        from driftwatch.explain import notebook  # as above
+
+        return notebook(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The record as plain JSON types."""
         return self.model_dump(mode="json")
