@@ -260,18 +260,23 @@ def budget(requests: tuple[str, ...], config: str | None, rate: float | None, js
     help="How to say it.",
 )
 @click.option("--id", "id_", metavar="ID", help="Only this incident.")
-def explain(incidents: Path, format_: Format | Literal["json"], id_: str | None) -> int:
+@click.option("--out", type=Output(), metavar="FILE", help="Write it there instead of printing it.")
+def explain(incidents: Path, format_: Format | Literal["json"], id_: str | None, out: Path | None) -> int:
     """Say in words what is in INCIDENTS.JSON: what scan --json wrote, or one incident."""
     stored = stored_report(incidents)
     chosen = [i for i in stored.incidents if id_ in (None, i.id)]
     if id_ and not chosen:
         raise InputError(f"there is no incident '{id_}'", source=str(incidents))
     if format_ == "json":
-        click.echo(json.dumps([i.to_dict() for i in chosen], indent=2))
+        said = json.dumps([i.to_dict() for i in chosen], indent=2)
     elif format_ == "html":
-        click.echo(html.page(chosen) if id_ or not stored.version else stored.page())
+        said = html.page(chosen) if id_ or not stored.version else stored.page()
     else:
-        click.echo("\n\n".join(i.explain(format_) for i in chosen) or "No incidents.")
+        said = "\n\n".join(i.explain(format_) for i in chosen) or "No incidents."
+    if out is None:
+        click.echo(said)
+    else:
+        out.write_text(said, encoding="utf-8")
     return 0
 
 

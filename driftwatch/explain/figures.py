@@ -50,7 +50,7 @@ class Figure:
 
 
 _OVER_TIME = (
-    "Red: what users felt; blue: candidate causes; green: checks that stayed green. "
+    "Red: what users felt; blue: candidate causes; green: what checks watched (red where one fired). "
     "Dashed grey: what the baseline expects for this workload; dashed brown: where a check fires. "
     "Line: the onset; shaded: its 90% interval. Times are UTC."
 )
