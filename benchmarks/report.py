@@ -1,8 +1,8 @@
 """How long a report takes to draw and how large it is: ``python benchmarks/report.py``.
 
-Scans the recording that comes with the project, repeats its incident (every field of it, each an hour later, in turns critical,
-warning and info), and writes the page, in CPU seconds of one process. Writes ``results/report.json`` and ``results/report.md``.
-Needs ``pip install -e ".[batch,report]"``.
+Scans the recording that comes with the project, repeats its incident (every field of it, each an hour later, in turns
+critical, warning and info), and makes the page of them, in CPU seconds of one process. Writes ``results/report.json``
+and ``results/report.md``. Needs ``pip install -e ".[batch,report]"``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main() -> None:
     found = dw.scan(str(recording()))
     drawn(found, 1)  # the first one loads what draws
     cases = [drawn(found, incidents) for incidents in CASES]
-    measured = {"machine": machine("altair", "vl-convert-python"), "cases": cases}
+    measured = {"machine": machine(("altair", "vl-convert-python")), "cases": cases}
     (RESULTS / "report.json").write_text(json.dumps(measured, indent=1) + "\n")
     (RESULTS / "report.md").write_text("\n".join(page(measured)) + "\n")
 
@@ -71,7 +71,9 @@ def later(incident: dw.Incident, hours: int) -> dw.Incident:
 def page(measured: dict[str, Any]) -> Iterator[str]:
     """The results as a page."""
     yield "# The report\n"
-    yield f"`python benchmarks/report.py`; {measured['machine']}.\n"
+    where = measured["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in where["packages"].items())
+    yield f"`python benchmarks/report.py` on {where['cpu']}, Python {where['python']}, {packages}.\n"
     yield "| incidents | CPU, s | kB | shown | over time | dose-response |"
     yield "|---|---|---|---|---|---|"
     for case in measured["cases"]:

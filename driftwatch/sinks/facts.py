@@ -26,9 +26,9 @@ _LONG, _MOST = 200, 5
 def facts(incident: Incident, limit: int) -> dict[str, Any]:
     """The record as plain JSON types, with its ``headline``, in at most ``limit`` bytes of JSON.
 
-    What does not fit is left out in this order, and named in ``trimmed``: the chart and what is drawn beside it; checks that do not fire; causes
-    that are ruled out; texts beyond 200 characters; beyond five findings, losses, causes, segments, checks, markers
-    and notes; then answers, segments, checks, markers, notes, losses, causes, findings altogether.
+    What does not fit is left out in this order, and named in ``trimmed``: the chart and the doses; checks that do not
+    fire; causes that are ruled out; texts beyond 200 characters; beyond five findings, losses, causes, segments,
+    checks, markers and notes; then answers, segments, checks, markers, notes, losses, causes, findings altogether.
 
     Parameters
     ----------
