@@ -231,7 +231,7 @@ def _names(checks: list[HealthCheck]) -> str:
 def _health_table(incident: Incident) -> Table | None:
     def row(c: HealthCheck) -> tuple[str, ...]:
         limit = f"{c.comparison} {number(c.threshold, c.unit)}"
-        short = " (did not fire)" if c.state == "green" and _beyond(c) else ""
+        short = " (did not fire)" if c.state == "green" and beyond(c) else ""
         worst = number(c.worst, c.unit) + short
         return ("FIRING" if c.state == "firing" else c.state, c.layer, clean(c.name, 40), worst, limit, clean(c.source))
 
@@ -246,7 +246,8 @@ def _health_table(incident: Incident) -> Table | None:
     )
 
 
-def _beyond(check: HealthCheck) -> bool:
+def beyond(check: HealthCheck) -> bool:
+    """Whether its worst value is beyond the threshold (it fires only where that lasts)."""
     return check.worst is not None and _COMPARISONS[check.comparison](check.worst, check.threshold)
 
 
