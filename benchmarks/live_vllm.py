@@ -61,9 +61,7 @@ def watched(folder: Path, port: int) -> Path:
     """The settings of a run."""
     path = folder / "watch.toml"
     learnt = f'baseline = "{BASELINE}"\n' if BASELINE else ""
-    path.write_text(
-        learnt + f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder)
-    )
+    path.write_text(learnt + f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder))
     return path
 
 

@@ -102,7 +102,7 @@ def with_steps(cases: Sequence[Case], screened: Sequence[Screened], effect: Effe
 
 
 def if_fed(case: Case) -> Case:
-    """The case without its step where that may as well be a consequence: users did not ask for most of what filled it."""
+    """The case without its step where that may be a consequence: users did not ask for most of what filled it."""
     fed = any(LAWS[c.name].fed for c in case.family.candidates if c.name in LAWS)
     return replace(case, step="") if fed and case.by_way < MOSTLY else case
 
