@@ -27,7 +27,7 @@ _START = 1_800_000_000.0
 _DAY = 86_400.0
 
 
-def config(arl: float = ARL) -> Config:
+def config(arl: float = ARL, learnt: int = 400) -> Config:
     """One stream, whose tests together may raise one false alarm in `ARL` ticks.
 
     What is learnt goes on being fitted as in production; there is nothing to learn of latencies here.
@@ -37,7 +37,7 @@ def config(arl: float = ARL) -> Config:
         "budget": {"false_incidents": 1.0, "per_days": days},
         "streams": {"max_streams": 1},
         "incidents": {"lasting_s": 0.0},
-        "text": {"min_answers": 400},
+        "text": {"min_answers": learnt},
     }
     return Config.parse(settings)
 
@@ -76,7 +76,7 @@ def heard(case: Case, vectors: Path, how: str, arl: float = ARL) -> Heard:
     )
     times = {"started_at": at - 1.0, "completed_at": at, "latency": np.ones(n)}
     batch = requests_of(n, **times, id_hash=np.arange(1, n + 1), answers=both)
-    engine = Engine(config(arl))
+    engine = Engine(config(arl, len(before)))
     engine.add(batch)
     found = [*engine.advance(), *engine.finish()]
     return _told(found, _START + _WIDTH * len(before))

@@ -50,7 +50,8 @@ def test_a_row_is_judged_the_same_whatever_is_beside_it(model, a, b):
 
 def test_what_is_left_of_healthy_answers_is_small_and_of_others_is_large(model):
     usual, other = model.judge(answers(2)), model.judge(answers(3, other="bad3", since=0))
-    assert usual.answer.shape[1] <= 128
+    assert model.said.directions.shape[1] <= 48
+    assert usual.answer.shape[1] <= len(model.said.centre)
     assert np.linalg.norm(usual.answer.mean(axis=0)) < 1.0
     assert np.linalg.norm(other.answer.mean(axis=0)) > 2 * np.linalg.norm(usual.answer.mean(axis=0))
 
@@ -77,20 +78,30 @@ def test_a_direction_is_fair_though_the_vectors_have_a_mean_of_their_own():
     means = []
     for _ in range(60):
         direction = Direction.none(np.ones(64), 60.0)
-        scores = [direction.score(rng.normal(size=(4, 64)) + bias) for _ in range(60)]
-        means.append(np.nanmean(np.concatenate(scores)))
+        scores = direction.score(rng.normal(size=(240, 64)) + bias, np.arange(0, 240, 4))
+        means.append(np.nanmean(scores))
     assert abs(np.mean(means)) < 3 * np.std(means) / np.sqrt(len(means)) + 0.02
-    assert np.std(np.concatenate(scores[10:])) == pytest.approx(1.0, abs=0.15)
+    assert np.std(scores[40:]) == pytest.approx(1.0, abs=0.15)
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=30), st.integers(0, 30))
+@settings(max_examples=50, deadline=None)
+def test_a_direction_is_the_same_however_ticks_are_cut(sizes, cut):
+    vectors = np.random.default_rng(3).normal(size=(sum(sizes), 8))
+    begins = np.cumsum([0, *sizes])
+    whole, parts = Direction.none(np.ones(8), 30.0), Direction.none(np.ones(8), 30.0)
+    pieces = [(0, min(cut, len(sizes))), (min(cut, len(sizes)), len(sizes))]
+    scores = [parts.score(vectors[begins[a] : begins[b]], begins[a:b] - begins[a]) for a, b in pieces]
+    np.testing.assert_array_equal(np.concatenate(scores), whole.score(vectors, begins[:-1]))
 
 
 def test_a_direction_goes_on_from_its_arrays():
     rng = np.random.default_rng(2)
     one = Direction.none(np.ones(8), 30.0)
-    for _ in range(9):
-        one.score(rng.normal(size=(5, 8)))
+    one.score(rng.normal(size=(45, 8)), np.arange(0, 45, 5))
     other = Direction.of_arrays(one.arrays())
-    more = rng.normal(size=(5, 8))
-    np.testing.assert_array_equal(one.score(more), other.score(more))
+    more = rng.normal(size=(5, 8)), np.zeros(1, np.intp)
+    np.testing.assert_array_equal(one.score(*more), other.score(*more))
 
 
 def test_tracks_count_what_is_known():

@@ -151,9 +151,8 @@ class ResponseBaseline:
         """How far each answer goes the way that answers have been moving, tick by tick."""
         scores = np.full(len(tick), np.nan)
         rows = np.flatnonzero(known)
-        edges = np.flatnonzero(np.diff(tick[rows], prepend=-1))
-        for own in np.split(rows, edges[1:]):
-            scores[own] = self.directions[which].score(vectors[own])
+        begins = np.flatnonzero(np.diff(tick[rows], prepend=-1))
+        scores[rows] = self.directions[which].score(vectors[rows], begins)
         return scores
 
     def newest(self, first: int, last: int) -> Answered:
