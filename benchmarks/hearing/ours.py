@@ -49,7 +49,8 @@ class Heard:
     Parameters
     ----------
     alarms
-        By kind of incident, the answer of the stream at which it first opened (0 is the first after the reference).
+        By kind of incident, the answer of the stream at which such a one was first told (0 is the first after the
+        reference): what is told as `workload` first may turn out to be a change.
     signal
         The leading signal of the first that is no workload.
     """
@@ -91,10 +92,10 @@ def _told(found: list[Incident], start: float) -> Heard:
     alarms: dict[str, int] = {}
     signal = ""
     for incident in found:
-        opened = round((incident.opened_at.timestamp() - Config().ticks.lateness_s - start) / _WIDTH) - 1
+        at = round((incident.updated_at.timestamp() - Config().ticks.lateness_s - start) / _WIDTH) - 1
         signals = [f.signal for f in incident.findings if f.signal in BY_NAME and BY_NAME[f.signal].text]
         if signals and incident.kind not in alarms:
-            alarms[incident.kind] = opened
+            alarms[incident.kind] = at
             signal = signal or (signals[0] if incident.kind != "workload" else "")
     return Heard(alarms, signal)
 

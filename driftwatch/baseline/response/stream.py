@@ -18,6 +18,7 @@ from driftwatch.baseline.response.tracks import mean_of, segments_of, share_of
 from driftwatch.config import Text
 from driftwatch.embedding.duplicates import NearDuplicates
 from driftwatch.embedding.reading import measured
+from driftwatch.embedding.repeats import Repeats
 from driftwatch.events.identity import mix
 from driftwatch.events.signals import score_name
 from driftwatch.statistics.buckets import Floats, Ints
@@ -49,7 +50,19 @@ class ResponseBaseline:
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
-        *("model", "evaluated", "usual", "directions", "duplicates", "early", "waiting", "known", "recent"),
+        *(
+            "model",
+            "evaluated",
+            "usual",
+            "directions",
+            "duplicates",
+            "repeats",
+            "repeating",
+            "early",
+            "waiting",
+            "known",
+            "recent",
+        ),
         *("fitted", "learnt", "plain"),
     )
     settings: Text
@@ -58,6 +71,8 @@ class ResponseBaseline:
     usual: dict[str, tuple[float, float]] = field(default_factory=dict)
     directions: dict[str, Direction] = field(default_factory=dict)
     duplicates: NearDuplicates = field(default_factory=NearDuplicates)
+    repeats: Repeats = field(default_factory=Repeats)
+    repeating: bool = False
     early: list[Judged] = field(default_factory=list)
     waiting: list[Answered] = field(default_factory=list)
     known: Answered = field(default_factory=no_answers)
@@ -82,6 +97,7 @@ class ResponseBaseline:
         some = answered.take(rows)
         plain = self._plain(answered, rows)
         if some.said is not None:
+            self.repeats.count(some.said.features, some.said.prompt_hash)
             few = some.take(sampled(some, self._each))
             few = replace(few, said=replace(few.said, sketch=few.said.sketch[:, :0])) if few.said is not None else few
             most = self.settings.reference // (2 if self.ready else 1)
@@ -158,6 +174,11 @@ class ResponseBaseline:
     def newest(self, first: int, last: int) -> Answered:
         """The newest answers of these ticks as they were known at the last one, however far the reading is."""
         return self.recent.between(0, last).take(slice(-_RECENT, None)).between(first, last)
+
+    def settle(self) -> None:
+        """At the end of an epoch: whether most answers are those that the same prompts were given before."""
+        self.repeating = self.repeats.mostly
+        self.repeats.fade()
 
     def start(self) -> Judged | None:
         """Learn from what was seen, if that is enough; returns signals of what was not learnt from."""
