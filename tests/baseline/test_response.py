@@ -12,7 +12,7 @@ from driftwatch.baseline.response.kinds import KINDS, centres_of, kind_of
 from driftwatch.baseline.response.model import ResponseModel
 from driftwatch.baseline.response.saved import arrays_of, take_arrays
 from driftwatch.baseline.response.stream import ResponseBaseline, sampled
-from driftwatch.baseline.response.tracks import mean_of, segments_of, share_of
+from driftwatch.baseline.response.tracks import Rows
 from driftwatch.config import Text
 from driftwatch.embedding.reading import TextReader
 from driftwatch.events.texts import Answers
@@ -105,15 +105,21 @@ def test_a_direction_goes_on_from_its_arrays():
 
 
 def test_tracks_count_what_is_known():
-    tick = np.array([3, 3, 4, 6])
-    share = share_of(tick, np.array([1.0, 0.0, np.nan, 1.0]))
-    assert (share.tick.tolist(), share.value.tolist(), share.total.tolist()) == ([3, 6], [1.0, 1.0], [2.0, 1.0])
-    mean = mean_of(tick, np.array([1.0, 3.0, np.nan, np.nan]))
-    assert (mean.tick.tolist(), mean.value.tolist()) == ([3], [2.0])
-    parts = segments_of(tick, np.array([1, 0, 0, 1]), np.array([2.0, 1.0, 5.0, np.nan]), np.ones(4))
-    assert list(zip(parts.tick, parts.segment, parts.total, strict=True)) == [(3, 0, 1.0), (3, 1, 2.0), (4, 0, 5.0)]
-    nothing = share_of(tick, np.full(4, np.nan))
-    assert len(nothing.tick) == 0
+    rows = Rows.of(np.array([3, 3, 4, 6]), np.array([1, 0, 0, 1]))
+    hits, values = np.array([1.0, 0.0, np.nan, 1.0]), np.array([1.0, 3.0, np.nan, np.nan])
+    share = rows.shares({"a": hits, "nothing": np.full(4, np.nan)})
+    assert (share["a"].tick.tolist(), share["a"].value.tolist()) == ([3, 6], [1.0, 1.0])
+    assert share["a"].total.tolist() == [2.0, 1.0]
+    assert list(share) == ["a"]
+    mean = rows.means({"b": values}, {"b": values + 1.0})["b"]
+    assert (mean.tick.tolist(), mean.value.tolist(), mean.raw.tolist()) == ([3], [2.0], [3.0])
+    parts = rows.segments({"c": np.array([2.0, 1.0, 5.0, np.nan]), "nothing": np.full(4, np.nan)})
+    assert list(zip(parts["c"].tick, parts["c"].segment, parts["c"].total, strict=True)) == [
+        (3, 0, 1.0),
+        (3, 1, 2.0),
+        (4, 0, 5.0),
+    ]
+    assert list(parts) == ["c"]
 
 
 @given(st.integers(1, 40), st.integers(0, 99))
@@ -199,3 +205,12 @@ def test_all_that_was_learnt_goes_through_a_file_and_goes_on(tmp_path):
     for name, track in expected.tracks.items():
         np.testing.assert_array_equal(found.tracks[name].value, track.value, err_msg=name)
     assert arrays_of(ResponseBaseline(Text())) == {}
+
+
+@pytest.mark.parametrize("least", [100, 300, 400])
+def test_a_busy_stream_is_learnt_however_many_answers_that_takes(least):
+    baseline = ResponseBaseline(Text(dimensions=64, reference=400, min_answers=least))
+    said = answers(6, ticks=300, rate=2.0)
+    for first in range(0, 264, 24):
+        baseline.hear(answered(said.take((np.arange(24 * 16) + 16 * first) % len(said)), 16, first))
+    assert baseline.start() is not None

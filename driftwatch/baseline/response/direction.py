@@ -101,7 +101,7 @@ class Direction:
         known = count[:-1] >= FEWEST
         way = np.full(total.shape, np.nan)
         way[known] = newest[:-1][known] / weight[:-1, None][known] - every[:-1][known] / count[:-1, None][known]
-        length = np.sqrt(np.einsum("ij,ij,j->i", way, way, self.variance))
+        length = np.sqrt(np.einsum("ij,j->i", way**2, self.variance))
         return way / np.where(length > 0, length, np.nan)[:, None]
 
     def _decayed(self, keep: Floats, new: Floats, more: Floats) -> tuple[Floats, Floats]:
@@ -111,10 +111,12 @@ class Direction:
         """
         newest, weight = np.empty((len(keep) + 1, new.shape[1])), np.empty(len(keep) + 1)
         newest[0], weight[0] = self.newest, self.weight
-        for t, kept in enumerate(keep.tolist()):
-            np.multiply(newest[t], kept, out=newest[t + 1])
-            newest[t + 1] += new[t]
-            weight[t + 1] = kept * weight[t] + more[t]
+        rows = list(newest)
+        for before, kept, row, own in zip(rows, keep, rows[1:], new, strict=False):
+            np.multiply(before, kept, out=row)
+            np.add(row, own, out=row)
+        for t, (kept, own) in enumerate(zip(keep.tolist(), more.tolist(), strict=True)):
+            weight[t + 1] = kept * weight[t] + own
         return newest, weight
 
     def arrays(self) -> dict[str, Floats]:
