@@ -2,7 +2,8 @@
 
 Prompts are halved by a hash of their ids. Constants may be chosen while looking at `cases("development")`: answers to
 one half, learnt from and judged. What is reported is of `cases("score")`: answers to the other half are judged by what
-was learnt from the first. New topics need all prompts: there the models are others.
+was learnt from the first. New topics need all prompts: there the models are others. Of others' detectors nothing was
+chosen here: theirs are `cases("any")`, deals of all prompts.
 """
 
 from __future__ import annotations
@@ -22,9 +23,9 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-REFERENCE = {"score": 400, "development": 260}
+REFERENCE = {"score": 400, "development": 260, "any": 400}
 """Prompts that are learnt from."""
-BEFORE = {"score": 100, "development": 40}
+BEFORE = {"score": 100, "development": 40, "any": 100}
 """Prompts that follow before anything changes; the rest comes after."""
 SWAPS = (
     ("gpt4_0314", "gpt4_0613"),
@@ -48,14 +49,17 @@ MINORITIES = (
     ("claude-3-opus-20240229", "Mistral-7B-Instruct-v0.2"),
 )
 SHARES = (0.05, 0.1, 0.2)
+_SEEN = ("gpt4_0613", "claude-2", "Mixtral-8x7B-Instruct-v0.1")
 TOPIC_MODELS = {
-    "development": ("gpt4_0613", "claude-2", "Mixtral-8x7B-Instruct-v0.1"),
+    "development": _SEEN,
+    "any": _SEEN,
     "score": (
         *("gpt4_0314", "gpt-4o-2024-05-13", "gpt-3.5-turbo-1106", "claude-instant-1.2", "claude-3-opus-20240229"),
         *("gemma-7b-it", "tulu-2-dpo-70b"),
     ),
 }
-SPLITS, TOPIC_SPLITS = 20, 2
+SPLITS = {"score": 20, "development": 20, "any": 6}
+TOPIC_SPLITS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +118,10 @@ def half(which: str) -> Ints:
 
 
 def cases(which: str = "score") -> Iterator[Case]:
-    """All cases of one set, those that share a setting together."""
+    """All cases of one set (``score``, ``development`` or ``any``), those that share a setting together."""
     models = dict.fromkeys(model for model, _ in (*SWAPS, *MINORITIES))
     topics = sorted({str(row["dataset"]) for row in answers()})
-    for split in range(SPLITS):
+    for split in range(SPLITS[which]):
         for model in models:
             yield from _of_model(model, split, which)
         for model in TOPIC_MODELS[which] if split < TOPIC_SPLITS else ():
@@ -140,6 +144,9 @@ def _of_model(model: str, split: int, which: str) -> Iterator[Case]:
 def _dealt(split: int, which: str) -> tuple[Ints, Ints]:
     """Prompts that are learnt from, and those of the stream."""
     rng = np.random.default_rng(split)
+    if which == "any":
+        order = rng.permutation(len(answers()))
+        return order[: REFERENCE[which]], order[REFERENCE[which] :]
     known = rng.permutation(half("development"))
     rest = rng.permutation(half("score")) if which == "score" else known[REFERENCE[which] :]
     return known[: REFERENCE[which]], rest
