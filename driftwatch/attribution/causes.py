@@ -97,7 +97,8 @@ def find_causes(
     effect = effect_of(worse * excess, onset, tick_s, settings, signal, onset_interval)
     rng = np.random.default_rng(seed)
     late = _latest(effect)
-    screened = [screen(family, onset, tick_s, late) for family in families(candidates, onset, worse)]
+    harm = np.maximum(np.nan_to_num(effect.excess[onset:]), 0.0)
+    screened = [screen(family, onset, tick_s, late, harm) for family in families(candidates, onset, worse)]
     examined = sorted((s for s in screened if not s.out), key=lambda s: -s.shift)[: settings.max_candidates]
     near = [event for event in events if _near(event, effect, onset_interval)]
     cases, event_shares = measured(effect, examined, near, screened, rng)
