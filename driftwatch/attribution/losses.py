@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from driftwatch.attribution.account import Clock, chart_of, health_of, marks_of
+from driftwatch.attribution.account import Clock, health_of, marks_of
+from driftwatch.attribution.drawn import chart_of
 from driftwatch.attribution.health import Rule, silent
 from driftwatch.attribution.scene import Scene
 from driftwatch.incidents.life import severity_of

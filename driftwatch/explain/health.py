@@ -64,7 +64,7 @@ def table(incident: Incident) -> Table | None:
         if c.series == "ALERTS":  # it says that it fires, and not how far from it anything is
             return ("FIRING" if c.state == "firing" else c.state, c.layer, clean(c.name, 40), "", "", clean(c.source))
         limit = f"{c.comparison} {number(c.threshold, c.unit)}"
-        short = " (did not fire)" if c.state == "green" and _beyond(c) else ""
+        short = " (did not fire)" if c.state == "green" and beyond(c) else ""
         worst = number(c.worst, c.unit) + short
         return ("FIRING" if c.state == "firing" else c.state, c.layer, clean(c.name, 40), worst, limit, clean(c.source))
 
@@ -79,5 +79,6 @@ def table(incident: Incident) -> Table | None:
     )
 
 
-def _beyond(check: HealthCheck) -> bool:
+def beyond(check: HealthCheck) -> bool:
+    """Whether its worst value is beyond the threshold (it fires only where that lasts)."""
     return check.worst is not None and _COMPARISONS[check.comparison](check.worst, check.threshold)

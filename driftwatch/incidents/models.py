@@ -127,6 +127,23 @@ class Chart(Record):
     lines: tuple[Line, ...]
 
 
+class Dose(Record):
+    """How much worse a tick was at what level of one candidate cause, and the monotone ramp fitted to that.
+
+    An excess is a ratio to what was expected for a duration, a length or a rate, and a difference for a share.
+    """
+
+    name: str = Field(description="The candidate, with its labels, as the chart's lines name it.")
+    unit: str = Field(default="", description="Unit of the candidate.")
+    signal: str = Field(description="The signal whose excess it is.")
+    excess_unit: str = Field(description="'times' the expected value, or the unit of a difference: 'share', 'sd'.")
+    lag_s: float = Field(default=0.0, description="The candidate's level is that of so many seconds before.")
+    healthy: tuple[tuple[float, float], ...] = Field(description="Ticks before the onset: level, excess.")
+    during: tuple[tuple[float, float], ...] = Field(description="Ticks since the onset: level, excess.")
+    ramp: tuple[tuple[float, float], ...] = Field(default=(), description="Corners of the fitted ramp, from the left.")
+    saturates: float | None = Field(default=None, description="The level from which more does no more harm, if any.")
+
+
 class Mark(Record):
     """A marker near the incident."""
 
@@ -239,6 +256,7 @@ class Incident(Record):
         default=(), description="What limits this record: absent series, short reference, ..."
     )
     chart: Chart | None = None
+    doses: tuple[Dose, ...] = Field(default=(), description="Dose-response of the likeliest measured causes.")
 
     def explain(self, format: Format = "text") -> str:
         """Say it in words.
@@ -251,6 +269,17 @@ class Incident(Record):
         from driftwatch.explain import render  # the only arrow that points upward: the contract spells it as a method
 
         return render(self, format)
+
+    def plot(self) -> Any:
+        """Its pictures as one altair chart (extra ``report``)."""
+        from driftwatch.explain import plot  # as above
+
+        return plot([self])
+
+    def _repr_html_(self) -> str:
+        from driftwatch.explain import notebook  # as above
+
+        return notebook(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain JSON types."""
