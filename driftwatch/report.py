@@ -19,7 +19,8 @@ from driftwatch.explain.findings import lead
 from driftwatch.explain.numbers import clean, clock, lasting, utc
 from driftwatch.explain.panel import Tile
 from driftwatch.explain.story import Section, Table
-from driftwatch.incidents.models import Incident, Record
+from driftwatch.incidents.models import Incident
+from driftwatch.incidents.record import Record
 from driftwatch.sinks import Outbox, Outcome, Sink
 from driftwatch.statistics.whitening import PROMISED
 

@@ -14,7 +14,9 @@ from driftwatch.attribution.answers import change_of
 from driftwatch.attribution.causes import find_causes
 from driftwatch.attribution.doses import doses_of
 from driftwatch.attribution.drawn import CHART_TICKS, chart_of, plain, watched
+from driftwatch.attribution.economics import economics_of
 from driftwatch.attribution.health import Rule, evaluate, silent
+from driftwatch.attribution.memory import memory_of
 from driftwatch.attribution.parts import segments_of
 from driftwatch.attribution.placement import of_pod
 from driftwatch.attribution.scene import Scene
@@ -99,6 +101,8 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
         health=health,
         segments=segments,
         answers=_answers(findings, scene, lead, until),
+        memory=memory_of(scene, first, lead.shift.onset, until) if kept else None,
+        economics=economics_of(scene, first, lead.shift.onset, until) if kept else None,
         markers=marks_of(scene, clock, lead.shift.onset, until),
         notes=(*_notes(scene, causes, lead), *inside.notes, *(() if kept else (_CREPT,))),
         chart=chart_of(

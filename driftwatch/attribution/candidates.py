@@ -107,6 +107,11 @@ class Family:
         """Whether it is something that users do."""
         return self.head.role == "exogenous"
 
+    @property
+    def runs_out(self) -> bool:
+        """Whether it hurts only while it is nearly used up, so that it acts in bursts."""
+        return self.head.ceiling is not None and self.turns[0] > 0
+
 
 def label(candidate: Candidate) -> str:
     """Name and scope of a candidate.

@@ -1,7 +1,7 @@
 """The gate: within the incident, the signal gets worse when the candidate does, beyond what traffic explains.
 
-A step at the onset proves nothing, since anything that began then has one. Only the ups and downs since the onset are
-used here.
+A step at the onset proves nothing, since anything that began then has one. Only ups and downs are used here: those
+since the onset, and for what can run out also those of half an hour before, when it may have run out already.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Family
+from driftwatch.attribution.candidates import Candidate, Family
+from driftwatch.attribution.screening import BLOCK_S, HEADROOM
 from driftwatch.statistics.permutation import association_test, partial_correlations
 
 Floats = NDArray[np.float64]
@@ -24,6 +25,8 @@ LEAST_READINGS = 6
 """Fewer different readings of a series than this are not tested."""
 MOST_TICKS = 720
 """Later ticks of a long incident are not tested."""
+BEFORE_S = 1800.0
+"""So long before the onset is looked at, too, for what can run out: it does not hurt until it does."""
 _LAGS_S = (0.0, 5.0, 10.0, 20.0, 40.0, 60.0, 90.0, 120.0, 180.0, 300.0)
 
 
@@ -73,9 +76,11 @@ def dose_response(
     families: Sequence[Family],
     controls: Floats,
     *,
+    tick_s: float,
     lags: Sequence[int],
     count: int,
     rng: np.random.Generator,
+    before: bool = True,
 ) -> list[Dose | None]:
     """Test every family; None for those with too few ticks or readings.
 
@@ -86,37 +91,121 @@ def dose_response(
     onset
         The first tick of the incident.
     families
-        What is tested.
+        What is tested: either all of them can run out or none.
     controls
         Shape (T, c): what is partialled out.
+    tick_s
+        Width of a tick, in seconds.
     lags
         Lags that are tried, in ticks.
     count, rng
         Permutations and their source of chance.
+    before
+        Whether what can run out is also looked at before the onset.
     """
-    ticks = usable_ticks(excess, onset)
-    tested = [i for i, family in enumerate(families) if enough(family, ticks)]
+    since = usable_ticks(excess, onset)
+    tested = [family for family in families if enough(family, since)]
     if not tested:
         return [None] * len(families)
-    effect, beside = clipped(excess[ticks]), controls[ticks]
+    cleaned = _cleaned(excess, since)
+    ways = _ways(onset, tick_s) if before and tested[0].runs_out else [(onset, 1)]
+    looks = [_look(cleaned, onset, since, *way) for way in ways]
+    found = [_followed(look, tested, controls, lags, count, rng) for look in looks]
+    doses = {id(f): _dose(f, [each[i] for each in found], since, onset) for i, f in enumerate(tested)}
+    return [doses.get(id(family)) for family in families]
+
+
+def _ways(onset: int, tick_s: float) -> list[tuple[int, int]]:
+    """From which tick on, and in blocks of how many ticks, what can run out is looked at.
+
+    It hurts in bursts of half a minute and more: means over that long say more than ticks of a few
+    seconds, and the bursts of the half hour before the onset count as well.
+    """
+    first = max(onset - round(BEFORE_S / tick_s), 0)
+    return [(first, width) for width in sorted({1, max(1, round(BLOCK_S / tick_s))})]
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The signal in blocks of ticks, some of them from before the onset."""
+
+    ticks: Ints
+    width: int
+    known: NDArray[np.bool_]
+    effect: Floats
+    healthy: int
+
+    def see(self, values: Floats, lag: int = 0) -> Floats:
+        """Another series in the same blocks, so many ticks earlier."""
+        return _blocks(values[np.clip(self.ticks - lag, 0, len(values) - 1)], self.width)[self.known]
+
+
+def _look(excess: Floats, onset: int, since: Ints, first: int, width: int) -> _Look:
+    first += (onset - first) % width
+    ticks = np.arange(first, first + (int(since[-1]) + 1 - first) // width * width)
+    effect = _blocks(excess[ticks], width)
+    known = ~np.isnan(effect)
+    return _Look(ticks, width, known, effect[known], int(known[: (onset - first) // width].sum()))
+
+
+def _blocks(values: Floats, width: int) -> Floats:
+    """Means over blocks, NaN left out; NaN where there is nothing else."""
+    blocks = values.reshape(-1, width)
+    some = ~np.isnan(blocks)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(some, blocks, 0.0).sum(1) / some.sum(1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """How well the signal follows one family, in one look."""
+
+    correlation: float
+    single: float
+    familywise: float
+    lag: int
+    later: float
+
+
+def _followed(
+    look: _Look, families: Sequence[Family], controls: Floats, lags: Sequence[int], count: int, rng: np.random.Generator
+) -> list[_Followed]:
+    beside = np.column_stack([look.see(column) for column in controls.T] + _step(look))
     rows = [
-        (position, lag, seen) for position, i in enumerate(tested) for lag, seen in _views(families[i], ticks, lags)
+        (i, lag, look.see(values, lag)) for i, family in enumerate(families) for values, lag in _views(family, lags)
     ]
-    series = np.array([position for position, _, _ in rows])
-    views = np.stack([seen for _, _, seen in rows])
-    found = association_test(effect, views, series, controls=beside, count=count, rng=rng)
-    doses: list[Dose | None] = [None] * len(families)
-    for position, i in enumerate(tested):
-        doses[i] = Dose(
-            correlation=float(found.correlation[position]),
-            single=float(found.single[position]),
-            familywise=float(found.familywise[position]),
-            lag=rows[int(found.view[position])][1],
-            follows=_later(families[i], effect, ticks, lags, beside) - float(found.correlation[position]),
-            readings=readings(families[i], ticks),
-            spread=_spread(families[i], ticks, onset),
+    owner, views = np.array([i for i, _, _ in rows]), np.stack([seen for _, _, seen in rows])
+    test = association_test(look.effect, views, owner, controls=beside, count=count, rng=rng, healthy=look.healthy)
+    return [
+        _Followed(
+            correlation=float(test.correlation[i]),
+            single=float(test.single[i]),
+            familywise=float(test.familywise[i]),
+            lag=rows[int(test.view[i])][1],
+            later=_later(family, look, lags, beside),
         )
-    return doses
+        for i, family in enumerate(families)
+    ]
+
+
+def _step(look: _Look) -> list[Floats]:
+    """The onset itself proves nothing; without columns the number of rows must still be known."""
+    since = np.arange(len(look.effect)) >= look.healthy
+    return [since.astype(np.float64)] if look.healthy else [np.empty((len(look.effect), 0))]
+
+
+def _dose(family: Family, found: Sequence[_Followed], since: Ints, onset: int) -> Dose:
+    """The look that shows most; the p-values allow for all of them."""
+    best = min(found, key=lambda each: (each.familywise, each.single))
+    return Dose(
+        correlation=best.correlation,
+        single=min(1.0, best.single * len(found)),
+        familywise=min(1.0, best.familywise * len(found)),
+        lag=best.lag,
+        follows=best.later - best.correlation,
+        readings=readings(family, since),
+        spread=_spread(family, since, onset),
+    )
 
 
 def usable_ticks(excess: Floats, onset: int) -> Ints:
@@ -136,9 +225,18 @@ def readings(family: Family, ticks: Ints) -> int:
 
 def clipped(values: Floats) -> Floats:
     """Outliers cleaned: at most five robust standard deviations from the median."""
+    return np.clip(values, *_usual(values))
+
+
+def _usual(values: Floats) -> tuple[float, float]:
     centre = float(np.median(values))
     reach = 5 * 1.4826 * float(np.median(np.abs(values - centre)))
-    return np.clip(values, centre - reach, centre + reach) if reach > 0 else values
+    return (centre - reach, centre + reach) if reach > 0 else (-np.inf, np.inf)
+
+
+def _cleaned(excess: Floats, since: Ints) -> Floats:
+    """What came before the onset may be as bad as what came since, and no worse."""
+    return np.clip(excess, *_usual(excess[since]))
 
 
 def trailing(values: Floats, width: int) -> Floats:
@@ -154,19 +252,23 @@ def trailing(values: Floats, width: int) -> Floats:
     return np.asarray((total - np.r_[np.zeros(min(width, len(values))), total[:-width]]) / count)
 
 
-def _views(family: Family, ticks: Ints, lags: Sequence[int]) -> list[tuple[int, Floats]]:
+def _views(family: Family, lags: Sequence[int]) -> list[tuple[Floats, int]]:
     """Each member at each lag, and as a mean of its recent past: a request that ends now has felt all of it."""
-    members = [*family.values, *(trailing(values, 6) for values in family.values)]
-    return [(lag, values[np.maximum(ticks - lag, 0)]) for values in members for lag in lags]
+    each = [_near_its_end(*member) for member in zip(family.candidates, family.turns, family.values, strict=True)]
+    return [(values, lag) for values in [*each, *(trailing(values, 6) for values in each)] for lag in lags]
 
 
-def _later(family: Family, effect: Floats, ticks: Ints, lags: Sequence[int], controls: Floats) -> float:
+def _near_its_end(candidate: Candidate, turn: float, values: Floats) -> Floats:
+    """What can run out does no harm while there is headroom."""
+    return values if candidate.ceiling is None or turn < 0 else np.maximum(values, HEADROOM * candidate.ceiling)
+
+
+def _later(family: Family, look: _Look, lags: Sequence[int], controls: Floats) -> float:
     """The largest correlation with values that come later than a held reading can explain."""
-    held_for = -(-len(ticks) // readings(family, ticks))
-    last = family.values.shape[1] - 1
-    ahead = [held_for + 1 + lag for lag in lags]
-    views = np.stack([values[np.minimum(ticks + lag, last)] for values in family.values for lag in ahead])
-    return float(partial_correlations(effect, views, controls).max())
+    held_for = -(-len(look.ticks) // readings(family, look.ticks))
+    ahead = [max(held_for, look.width) + 1 + lag for lag in lags]
+    views = np.stack([look.see(values, -lag) for values in family.values for lag in ahead])
+    return float(partial_correlations(look.effect, views, controls).max())
 
 
 def _spread(family: Family, ticks: Ints, onset: int) -> float:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from driftwatch.attribution.candidates import Event, Family, label
 from driftwatch.attribution.dose import Dose, dose_response, readings, trailing, usable_ticks
 from driftwatch.attribution.effect import Effect
-from driftwatch.attribution.physics import unlikely, with_steps
-from driftwatch.attribution.screening import Screened
+from driftwatch.attribution.physics import acts, unlikely, with_steps
+from driftwatch.attribution.screening import HEADROOM, Screened
 from driftwatch.attribution.shares import Share, best_lag, family_term, parts, shares, step_term
 from driftwatch.attribution.verdict import Case, decided
 
@@ -20,8 +20,8 @@ Floats = NDArray[np.float64]
 
 DRIVES = 0.2
 """Traffic that explains less of a mechanism's rise than this does not drive it."""
-LEVELS = (0.8, 0.2)
-"""How the level is spent on mechanisms and on traffic, where both are asked about."""
+LEVELS = {"can run out": 0.4, "mechanism": 0.4, "traffic": 0.2}
+"""How the level is spent on the questions, of those that are asked."""
 UPSTREAM = {"prefix_hit_rate": ("kv_cache_usage", "evicted_tokens")}
 """What moves a mechanism from outside: a full KV cache lets go of prefixes."""
 _CONTROLS = 3
@@ -40,7 +40,8 @@ def measured(
     terms += [step_term(window, event.at_tick) for event in near]
     if not terms or float(window.excess[window.during].sum()) <= 0:
         return [], [Share(0.0, 0.0, 1.0)] * len(near)
-    found_shares = shares(terms, window, effect.onset, rng)
+    known = [family.exogenous or acts(family, effect.signal) for family in found] + [True] * len(near)
+    found_shares = shares(terms, window, effect.onset, rng, known)
     doses = _gate(effect, found, [s.family for s in screened if s.family.exogenous], rng)
     event_shares = found_shares[len(found) :]
     cases = [
@@ -57,14 +58,22 @@ def measured(
 def _gate(
     effect: Effect, found: Sequence[Family], traffic: Sequence[Family], rng: np.random.Generator
 ) -> list[Dose | None]:
-    """Dose-responses: mechanisms beyond traffic, traffic as it is; the p-values allow for both questions."""
-    both = len({family.exogenous for family in found}) > 1
+    """Dose-responses: mechanisms beyond traffic, traffic as it is; the p-values allow for all questions."""
+    kinds = [_kind(family) for family in found]
+    spent = sum(level for kind, level in LEVELS.items() if kind in kinds)
     doses: dict[int, Dose | None] = {}
-    for exogenous, level in zip((False, True), LEVELS, strict=True):
-        at = [i for i, family in enumerate(found) if family.exogenous == exogenous]
-        tested = _doses(effect, [found[i] for i in at], _recent([] if exogenous else traffic, effect), effect.lags, rng)
-        doses |= dict(zip(at, (_weighted(dose, level if both else 1.0) for dose in tested), strict=True))
+    for kind, level in LEVELS.items():
+        at = [i for i, each in enumerate(kinds) if each == kind]
+        controls = _recent([] if kind == "traffic" else traffic, effect)
+        tested = _doses(effect, [found[i] for i in at], controls, effect.lags, rng)
+        doses |= dict(zip(at, (_weighted(dose, level / spent) for dose in tested), strict=True))
     return [doses[i] for i in range(len(found))]
+
+
+def _kind(family: Family) -> str:
+    if family.exogenous:
+        return "traffic"
+    return "can run out" if family.runs_out else "mechanism"
 
 
 def _weighted(dose: Dose | None, level: float) -> Dose | None:
@@ -79,10 +88,24 @@ def _recent(traffic: Sequence[Family], effect: Effect) -> Floats:
 
 
 def _doses(
-    effect: Effect, found: Sequence[Family], controls: Floats, lags: Sequence[int], rng: np.random.Generator
+    effect: Effect,
+    found: Sequence[Family],
+    controls: Floats,
+    lags: Sequence[int],
+    rng: np.random.Generator,
+    before: bool = True,
 ) -> list[Dose | None]:
-    count = effect.settings.permutations
-    return dose_response(effect.excess, effect.onset, found, controls, lags=lags, count=count, rng=rng)
+    return dose_response(
+        effect.excess,
+        effect.onset,
+        found,
+        controls,
+        tick_s=effect.tick_s,
+        lags=lags,
+        count=effect.settings.permutations,
+        rng=rng,
+        before=before,
+    )
 
 
 def _case(effect: Effect, screened: Screened, share: Share, dose: Dose | None) -> Case:
@@ -119,19 +142,30 @@ def _apart(effect: Effect, cases: Sequence[Case], rng: np.random.Generator) -> l
     for case in passing:
         others = sorted((c for c in passing if c is not case), key=lambda c: -_likeness(effect, case.family, c.family))
         lags = {round(c.lag_s / effect.tick_s) for c in (case, *others)}
-        beside = [np.roll(values, lag) for other in others for values in other.family.values for lag in lags]
+        beside = [
+            np.roll(values, lag) for other in others for values in _curved(other.family, case.family) for lag in lags
+        ]
         own = (round(case.lag_s / effect.tick_s),)
-        (dose,) = _doses(effect, [case.family], np.column_stack(beside), own, rng)
+        (dose,) = _doses(effect, [case.family], np.column_stack(beside), own, rng, before=False)
         if dose is None or dose.single > effect.settings.significance:
             together[id(case)] = others[0].family.label
     return [replace(case, together=together[id(case)]) if id(case) in together else case for case in cases]
+
+
+def _curved(other: Family, like: Family) -> list[Floats]:
+    """The members of another family, also as curved as one that hurts only near its end."""
+    values = list(other.values)
+    if not like.runs_out:
+        return values
+    headroom = float((like.values[0] <= HEADROOM * like.head.ceiling).mean()) if like.head.ceiling else 0.0
+    return values + [np.maximum(each, np.quantile(each, headroom)) for each in values]
 
 
 def _downstream(case: Case, cases: Sequence[Case], level: float) -> Case:
     """What another mechanism may have moved is not told apart from it while that one stands."""
     above = UPSTREAM.get(case.family.head.name, ())
     standing = [c for c in cases if c.family.head.name in above and decided(c, level)[0] != "ruled_out"]
-    return replace(case, together=standing[0].family.label) if standing else case
+    return replace(case, together=standing[0].family.label, step="") if standing else case
 
 
 def _likeness(effect: Effect, one: Family, other: Family) -> float:

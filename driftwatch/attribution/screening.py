@@ -71,7 +71,7 @@ class Screened:
         return max(moved.shift for moved in self.members)
 
 
-def screen(family: Family, onset: int, tick_s: float, late: int | None = None) -> Screened:
+def screen(family: Family, onset: int, tick_s: float, late: int | None = None, harm: Floats | None = None) -> Screened:
     """Compare a family before and since the onset.
 
     Parameters
@@ -84,16 +84,20 @@ def screen(family: Family, onset: int, tick_s: float, late: int | None = None) -
         Width of a tick.
     late
         The last tick at which a cause may have moved, None where the incident is too young to ask.
+    harm
+        Shape (T - onset,): how bad each tick of the incident is, at least 0: what can run out is looked at when it
+        hurts.
     """
-    members = tuple(movement(values, onset, tick_s) for values in family.values)
+    harm = harm if family.runs_out else None
+    members = tuple(movement(values, onset, tick_s, harm) for values in family.values)
     return Screened(family, members, _objection(family, members, onset, tick_s, late))
 
 
-def movement(values: Floats, onset: int, tick_s: float) -> Moved:
+def movement(values: Floats, onset: int, tick_s: float, harm: Floats | None = None) -> Moved:
     """Robust shift of the median at the onset, and its placebo.
 
     The reference ends a minute early and the comparison uses the last two thirds of the incident, so that an onset
-    that is wrong by a minute does little.
+    that is wrong by a minute does little. With ``harm`` the whole incident is used, each moment as much as it hurt.
 
     Examples
     --------
@@ -103,15 +107,33 @@ def movement(values: Floats, onset: int, tick_s: float) -> Moved:
     """
     width = max(1, min(round(BLOCK_S / tick_s), len(values) - onset))
     before = _means(values[: max(onset - round(LATE_S / tick_s), onset // 2)], width)
-    after = _means(values[onset + (len(values) - onset) // 3 :], width)
-    centre, level = float(np.median(before)), float(np.median(after))
+    after = _means(values[onset + (0 if harm is not None else (len(values) - onset) // 3) :], width)
+    weight = np.ones(len(after)) if harm is None or not harm.any() else _means(harm, width)
+    centre, level = float(np.median(before)), float(_weighted_median(after, weight))
     everything = np.r_[before, after]
     floor = 0.05 * float(np.ptp(everything)) + 1e-3 * float(np.abs(everything).max())
     scale = max(1.4826 * float(np.median(np.abs(before - centre))), floor, 1e-300)
     window = max(1, min(len(after), len(before) // 3))
-    elsewhere = np.median(sliding_window_view(before, window), axis=-1)
+    elsewhere = _weighted_median(sliding_window_view(before, window), _heaviest(weight, window))
     placebo = float((elsewhere >= level).mean())  # 0 of a short reference proves little, but rules nothing out
     return Moved(centre, level, (level - centre) / scale, placebo)
+
+
+def _weighted_median(values: Floats, weight: Floats) -> Floats:
+    """Along the last axis; the mean of the two in the middle where they are as heavy."""
+    order = np.argsort(values, axis=-1)
+    total = np.cumsum(weight[order], axis=-1)
+    below = (total < total[..., -1:] * (0.5 - 1e-9)).sum(-1, keepdims=True)
+    up_to = (total <= total[..., -1:] * (0.5 + 1e-9)).sum(-1, keepdims=True)
+    ranked = np.take_along_axis(values, order, axis=-1)
+    pair = [np.take_along_axis(ranked, np.minimum(at, values.shape[-1] - 1), axis=-1)[..., 0] for at in (below, up_to)]
+    return np.asarray((pair[0] + pair[1]) / 2)
+
+
+def _heaviest(weight: Floats, width: int) -> Floats:
+    """The stretch of so many neighbours that weighs most."""
+    stretches = sliding_window_view(weight, width)
+    return np.asarray(stretches[int(np.argmax(stretches.sum(-1)))])
 
 
 def turning_point(values: Floats) -> int:

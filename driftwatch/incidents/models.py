@@ -8,7 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from driftwatch.incidents.chapters import Economics, Memory
+from driftwatch.incidents.record import Record
 
 Kind = Literal["degradation", "improvement", "change", "workload", "telemetry"]
 Severity = Literal["info", "warning", "critical"]
@@ -18,12 +21,6 @@ Tier = Literal["supported", "consistent", "ruled_out"]
 Layer = Literal["infrastructure", "serving"]
 State = Literal["green", "firing", "absent"]
 Format = Literal["text", "markdown", "html"]
-
-
-class Record(BaseModel):
-    """Base of the record's parts: immutable, and strict about unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
 
 class Finding(Record):
@@ -88,6 +85,10 @@ class Segment(Record):
     signal: str = ""
     before: float = 0.0
     after: float = 0.0
+    added: float | None = Field(
+        default=None, description="By how much its typical request is longer, in seconds; None for other units."
+    )
+    rest: float | None = Field(default=None, description="The same of the rest of the traffic.")
     requests: int = 0
 
 
@@ -227,6 +228,8 @@ class Incident(Record):
     health: tuple[HealthCheck, ...] = ()
     segments: tuple[Segment, ...] = ()
     answers: AnswerChange | None = Field(default=None, description="How answers changed, where they did.")
+    memory: Memory | None = Field(default=None, description="What the memory was like, where it is measured.")
+    economics: Economics | None = Field(default=None, description="What the tokens cost, where they are counted.")
     markers: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = Field(
         default=(), description="What limits this record: absent series, short reference, ..."

@@ -40,7 +40,14 @@ class Association:
 
 
 def association_test(
-    effect: Floats, views: Floats, series: Ints, *, controls: Floats, count: int, rng: np.random.Generator
+    effect: Floats,
+    views: Floats,
+    series: Ints,
+    *,
+    controls: Floats,
+    count: int,
+    rng: np.random.Generator,
+    healthy: int = 0,
 ) -> Association:
     """Test whether series go up with an effect, beyond what controls explain.
 
@@ -59,6 +66,9 @@ def association_test(
         Permutations.
     rng
         Source of chance.
+    healthy
+        So many points at the beginning are of another time, and are permuted among themselves: a change of level or
+        of spread between the two proves nothing.
 
     References
     ----------
@@ -80,7 +90,7 @@ def association_test(
     """
     residual, seen, basis = _whitened(effect, views, controls)
     block = block_length(residual, seen)
-    shuffled = residual[block_orders(len(residual), block, count, rng)]
+    shuffled = residual[_orders(len(residual), max(healthy - 1, 0), block, count, rng)]
     size = np.sqrt(np.maximum((shuffled**2).sum(1) - ((shuffled @ basis) ** 2).sum(1), 1e-300))
     starts = np.flatnonzero(np.r_[True, np.diff(series) != 0])
     by_chance = np.maximum.reduceat((shuffled @ seen.T) / size[:, None], starts, axis=1)
@@ -128,6 +138,12 @@ def block_orders(n: int, block: int, count: int, rng: np.random.Generator) -> In
     shuffled = np.argsort(rng.random((count, blocks)), axis=1)
     points = (shuffled[:, :, None] * block + np.arange(block)).reshape(count, -1)
     return np.asarray((points[points < n].reshape(count, n) + rng.integers(0, n, (count, 1))) % n)
+
+
+def _orders(n: int, healthy: int, block: int, count: int, rng: np.random.Generator) -> Ints:
+    """Orders in which the healthy points at the beginning and those after them stay apart."""
+    since = healthy + block_orders(n - healthy, block, count, rng)
+    return np.hstack([block_orders(healthy, block, count, rng), since]) if healthy else since
 
 
 def _whitened(effect: Floats, views: Floats, controls: Floats) -> tuple[Floats, Floats, Floats]:
