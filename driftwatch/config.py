@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from driftwatch._section import Section
 from driftwatch.alerting import Alerts
@@ -154,6 +154,15 @@ class Text(Section):
         {}, description="Which way your scores are good: {judge = 'high'}; high where absent."
     )
     max_scores: int = Field(4, ge=0, le=4, description="Scores of a stream that are judged: those that came first.")
+
+    @model_validator(mode="after")
+    def _enough_kept(self) -> Text:
+        if self.min_answers > self.reference:
+            raise ValueError(
+                f"min_answers {self.min_answers} is more than reference {self.reference}, the answers that are kept: "
+                f"give at most that many"
+            )
+        return self
 
 
 class Incidents(Section):

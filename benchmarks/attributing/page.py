@@ -18,9 +18,9 @@ def page(found: Row) -> str:
             f"Made by `benchmarks/attribution.py`: {found['incidents']} simulated incidents ({found['which']} seeds), "
             f"{found['measured']} whose cause is among the series and {found['hidden']} whose cause is not, each "
             "beside forty series that have nothing to do with it and are offered as mechanisms, with metrics every 5, "
-            "15 or 30 s, and with a daily load, a new mix of traffic or a harmless roll-out in every other one. Cause and"
-            f" share are asked for given the onset. Measured on {machine['cpu']}; Python {machine['python']}, "
-            f"{versions}.\n",
+            "15 or 30 s, and with a daily load, a new mix of traffic or a harmless roll-out in every other one. "
+            "Causes and shares are asked for given the onset. "
+            f"Measured on {machine['cpu']}; Python {machine['python']}, {versions}.\n",
             "## Asked\n",
             _markdown(("", "asked", "found", "verdict"), _asked(found)),
             "## By scenario\n",

@@ -64,7 +64,7 @@ def forecast(name: str, unit: str, values: Floats, limit: float, width_s: float)
     >>> growing = 4.0 + np.arange(720) / 720 + 0.01 * np.sin(np.arange(720))
     >>> found = forecast("process_memory", "GiB", growing, 8.0, 5.0)
     >>> [round(x, 1) for x in found.per_hour], [round(x / 3600, 1) for x in found.runs_out_in_s]
-    ([1.0, 1.0], [3.0, 3.0])
+    ([1.0, 1.0], [3.1, 3.1])
     >>> forecast("process_memory", "GiB", np.r_[np.zeros(360), np.ones(360)], 8.0, 5.0) is None
     True
     """
