@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from driftwatch._section import Section
 from driftwatch.alerting import Alerts
@@ -155,6 +155,15 @@ class Text(Section):
     )
     max_scores: int = Field(4, ge=0, le=4, description="Scores of a stream that are judged: those that came first.")
 
+    @model_validator(mode="after")
+    def _enough_kept(self) -> Text:
+        if self.min_answers > self.reference:
+            raise ValueError(
+                f"min_answers {self.min_answers} is more than reference {self.reference}, the answers that are kept: "
+                f"give at most that many"
+            )
+        return self
+
 
 class Incidents(Section):
     """How evidence becomes incidents."""
@@ -199,6 +208,14 @@ class Health(Section):
     standard: bool = Field(True, description="Use the standard checks.")
     checks: tuple[Check, ...] = Field((), description="Checks of your own.")
     rules_files: tuple[str, ...] = Field((), description="Prometheus rule files; simple comparisons are read.")
+
+
+class Economics(Section):
+    """What GPUs cost, so that it can be said what an incident does to the price of a token."""
+
+    gpu_hour: float = Field(0.0, ge=0, description="Price of one GPU for an hour; 0: no cost is told.")
+    currency: str = Field("USD", max_length=16, description="Of the price, as shown.")
+    gpus: float = Field(0.0, ge=0, description="GPUs that serve all of this; 0: counted from their metrics.")
 
 
 class Monitoring(Section):
@@ -248,6 +265,7 @@ class Config(Section):
     incidents: Incidents = Field(Incidents(), description="How evidence becomes incidents.")
     attribution: Attribution = Field(Attribution(), description="How causes are looked for.")
     health: Health = Field(Health(), description="The checks of your dashboards.")
+    economics: Economics = Field(Economics(), description="What GPUs cost.")
     alerts: Alerts = Field(Alerts(), description="Who is told of incidents, of which, and when.")
     monitor: Monitoring = Field(Monitoring(), description="How a monitor lives in a serving process.")
 

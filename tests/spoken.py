@@ -33,6 +33,7 @@ def spoken(
     share: float = 1.0,
     prompts: slice = slice(None),
     prompts_since: slice | None = None,
+    varied: bool = True,
 ) -> Requests:
     """Requests of one stream that say something.
 
@@ -44,6 +45,9 @@ def spoken(
         Of the requests that it answers.
     prompts, prompts_since
         Of which prompts the stream asks, and from tick ``since`` on.
+    varied
+        Whether answers that were cut at their limit end at one word or another; else all are those of the collection,
+        again and again.
     """
     requests = traffic(seed, ticks=ticks, rate=rate)
     rng = np.random.default_rng([seed, 1])
@@ -54,6 +58,12 @@ def spoken(
     asked = [some[int(c)][int(rng.integers(len(some[int(c)])))] for c in changed]
     bad = changed & (rng.random(len(requests)) < share)
     said = [row["answers"][other if b else "good"][int(rng.integers(2))] for row, b in zip(asked, bad, strict=True)]
+    if varied:
+        fewer = np.random.default_rng([seed, 2]).integers(0, 12, len(said))
+        said = [
+            text if _whole(text) else " ".join(text.split(" ")[: -int(n) or None])
+            for text, n in zip(said, fewer, strict=True)
+        ]
     texts = Texts.of(
         len(requests),
         prompt=[row["prompt"] for row in asked],
@@ -61,6 +71,10 @@ def spoken(
         name=[f"r{k}" for k in range(len(requests))],
     )
     return replace(requests, texts=texts)
+
+
+def _whole(text: str) -> bool:
+    return text.rstrip()[-1:] in ".!?:)*`\"'" or text.count(" ") < 20
 
 
 def with_texts(requests: Requests, responses: list[str | None]) -> Requests:

@@ -1,8 +1,15 @@
-"""Streams of real answers: which models, which prompts, and where they change. Nothing here knows any detector."""
+"""Streams of real answers: which models, which prompts, and where they change. Nothing here knows any detector.
+
+Prompts are halved by a hash of their ids. Constants may be chosen while looking at `cases("development")`: answers to
+one half, learnt from and judged. What is reported is of `cases("score")`: answers to the other half are judged by what
+was learnt from the first. New topics need all prompts: there the models are others. Of others' detectors nothing was
+chosen here: theirs are `cases("any")`, deals of all prompts.
+"""
 
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -16,8 +23,10 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
-REFERENCE, BEFORE = 400, 100
-"""Prompts that are learnt from, and those that follow before anything changes; the rest comes after."""
+REFERENCE = {"score": 400, "development": 260, "any": 400}
+"""Prompts that are learnt from."""
+BEFORE = {"score": 100, "development": 40, "any": 100}
+"""Prompts that follow before anything changes; the rest comes after."""
 SWAPS = (
     ("gpt4_0314", "gpt4_0613"),
     ("gpt4_0613", "gpt4_1106_preview"),
@@ -40,8 +49,17 @@ MINORITIES = (
     ("claude-3-opus-20240229", "Mistral-7B-Instruct-v0.2"),
 )
 SHARES = (0.05, 0.1, 0.2)
-TOPIC_MODELS = ("gpt4_0613", "claude-2", "Mixtral-8x7B-Instruct-v0.1")
-SPLITS, TOPIC_SPLITS = 6, 2
+_SEEN = ("gpt4_0613", "claude-2", "Mixtral-8x7B-Instruct-v0.1")
+TOPIC_MODELS = {
+    "development": _SEEN,
+    "any": _SEEN,
+    "score": (
+        *("gpt4_0314", "gpt-4o-2024-05-13", "gpt-3.5-turbo-1106", "claude-instant-1.2", "claude-3-opus-20240229"),
+        *("gemma-7b-it", "tulu-2-dpo-70b"),
+    ),
+}
+SPLITS = {"score": 20, "development": 20, "any": 6}
+TOPIC_SPLITS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,22 +110,28 @@ def answers() -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
-def cases() -> Iterator[Case]:
-    """All cases, those that share a setting together."""
+def half(which: str) -> Ints:
+    """Positions of the prompts of one half, by hash: ``development`` or ``score``."""
+    drawn = [hashlib.sha256(str(row["prompt_id"]).encode()).hexdigest() for row in answers()]
+    order = np.argsort(np.array(drawn))
+    return order[: len(order) // 2] if which == "development" else order[len(order) // 2 :]
+
+
+def cases(which: str = "score") -> Iterator[Case]:
+    """All cases of one set (``score``, ``development`` or ``any``), those that share a setting together."""
     models = dict.fromkeys(model for model, _ in (*SWAPS, *MINORITIES))
     topics = sorted({str(row["dataset"]) for row in answers()})
-    for split in range(SPLITS):
+    for split in range(SPLITS[which]):
         for model in models:
-            yield from _of_model(model, split)
-        for model in TOPIC_MODELS if split < TOPIC_SPLITS else ():
+            yield from _of_model(model, split, which)
+        for model in TOPIC_MODELS[which] if split < TOPIC_SPLITS else ():
             for topic in topics:
-                yield _new_topic(model, topic, split)
+                yield _new_topic(model, topic, split, which)
 
 
-def _of_model(model: str, split: int) -> Iterator[Case]:
-    order = np.random.default_rng(split).permutation(len(answers()))
-    reference, prompts = order[:REFERENCE], order[REFERENCE:]
-    after = np.arange(len(prompts)) >= BEFORE
+def _of_model(model: str, split: int, which: str) -> Iterator[Case]:
+    reference, prompts = _dealt(split, which)
+    after = np.arange(len(prompts)) >= BEFORE[which]
     yield Case("null", model, model, "", split, reference, prompts, np.zeros(len(prompts), np.bool_))
     for other in [b for a, b in SWAPS if a == model]:
         yield Case("swap", model, other, "", split, reference, prompts, after)
@@ -117,9 +141,21 @@ def _of_model(model: str, split: int) -> Iterator[Case]:
             yield Case("minority", model, other, f"{share:g}", split, reference, prompts, after & hit)
 
 
-def _new_topic(model: str, topic: str, split: int) -> Case:
+def _dealt(split: int, which: str) -> tuple[Ints, Ints]:
+    """Prompts that are learnt from, and those of the stream."""
+    rng = np.random.default_rng(split)
+    if which == "any":
+        order = rng.permutation(len(answers()))
+        return order[: REFERENCE[which]], order[REFERENCE[which] :]
+    known = rng.permutation(half("development"))
+    rest = rng.permutation(half("score")) if which == "score" else known[REFERENCE[which] :]
+    return known[: REFERENCE[which]], rest
+
+
+def _new_topic(model: str, topic: str, split: int, which: str) -> Case:
     rng = np.random.default_rng(1000 + split)
     own = np.array([row["dataset"] == topic for row in answers()])
     old, new = rng.permutation(np.flatnonzero(~own)), rng.permutation(np.flatnonzero(own))
-    prompts = np.concatenate([old[REFERENCE : REFERENCE + BEFORE], new])
-    return Case("topic", model, model, topic, split, old[:REFERENCE], prompts, np.arange(len(prompts)) >= BEFORE)
+    learnt, before = REFERENCE["score"], BEFORE["score"]
+    prompts = np.concatenate([old[learnt : learnt + before], new])
+    return Case("topic", model, model, topic, split, old[:learnt], prompts, np.arange(len(prompts)) >= before)

@@ -27,7 +27,7 @@ _START = 1_800_000_000.0
 _DAY = 86_400.0
 
 
-def config(arl: float = ARL) -> Config:
+def config(arl: float = ARL, learnt: int = 400) -> Config:
     """One stream, whose tests together may raise one false alarm in `ARL` ticks.
 
     What is learnt goes on being fitted as in production; there is nothing to learn of latencies here.
@@ -37,7 +37,7 @@ def config(arl: float = ARL) -> Config:
         "budget": {"false_incidents": 1.0, "per_days": days},
         "streams": {"max_streams": 1},
         "incidents": {"lasting_s": 0.0},
-        "text": {"min_answers": 400},
+        "text": {"min_answers": learnt},
     }
     return Config.parse(settings)
 
@@ -49,7 +49,8 @@ class Heard:
     Parameters
     ----------
     alarms
-        By kind of incident, the answer of the stream at which it first opened (0 is the first after the reference).
+        By kind of incident, the answer of the stream at which such a one was first told (0 is the first after the
+        reference): what is told as `workload` first may turn out to be a change.
     signal
         The leading signal of the first that is no workload.
     """
@@ -76,7 +77,7 @@ def heard(case: Case, vectors: Path, how: str, arl: float = ARL) -> Heard:
     )
     times = {"started_at": at - 1.0, "completed_at": at, "latency": np.ones(n)}
     batch = requests_of(n, **times, id_hash=np.arange(1, n + 1), answers=both)
-    engine = Engine(config(arl))
+    engine = Engine(config(arl, len(before)))
     engine.add(batch)
     found = [*engine.advance(), *engine.finish()]
     return _told(found, _START + _WIDTH * len(before))
@@ -91,10 +92,10 @@ def _told(found: list[Incident], start: float) -> Heard:
     alarms: dict[str, int] = {}
     signal = ""
     for incident in found:
-        opened = round((incident.opened_at.timestamp() - Config().ticks.lateness_s - start) / _WIDTH) - 1
+        at = round((incident.updated_at.timestamp() - Config().ticks.lateness_s - start) / _WIDTH) - 1
         signals = [f.signal for f in incident.findings if f.signal in BY_NAME and BY_NAME[f.signal].text]
         if signals and incident.kind not in alarms:
-            alarms[incident.kind] = opened
+            alarms[incident.kind] = at
             signal = signal or (signals[0] if incident.kind != "workload" else "")
     return Heard(alarms, signal)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from driftwatch.attribution.candidates import Event, Family, label
 from driftwatch.attribution.dose import Dose, dose_response, readings, trailing, usable_ticks
 from driftwatch.attribution.effect import Effect
-from driftwatch.attribution.physics import if_fed, unlikely, with_steps
+from driftwatch.attribution.physics import acts, if_fed, unlikely, with_steps
 from driftwatch.attribution.screening import HEADROOM, Screened
 from driftwatch.attribution.shares import Share, best_lag, family_term, parts, shares, step_term
 from driftwatch.attribution.verdict import PINNED_AT, Case, decided
@@ -40,7 +40,8 @@ def measured(
     terms += [step_term(window, event.at_tick) for event in near]
     if not terms or float(window.excess[window.during].sum()) <= 0:
         return [], [Share(0.0, 0.0, 1.0)] * len(near)
-    found_shares = shares(terms, window, effect.onset, rng)
+    known = [family.exogenous or acts(family, effect.signal) for family in found] + [True] * len(near)
+    found_shares = shares(terms, window, effect.onset, rng, known)
     doses = _gate(effect, found, [s.family for s in screened if s.family.exogenous], rng)
     event_shares = found_shares[len(found) :]
     cases = [
@@ -164,7 +165,7 @@ def _downstream(case: Case, cases: Sequence[Case], level: float) -> Case:
     """What another mechanism may have moved is not told apart from it while that one stands."""
     above = UPSTREAM.get(case.family.head.name, ())
     standing = [c for c in cases if c.family.head.name in above and decided(c, level)[0] != "ruled_out"]
-    return replace(case, together=standing[0].family.label) if standing else case
+    return replace(case, together=standing[0].family.label, step="") if standing else case
 
 
 def _likeness(effect: Effect, one: Family, other: Family) -> float:

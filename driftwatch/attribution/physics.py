@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Candidate
+from driftwatch.attribution.candidates import Candidate, Family
 from driftwatch.attribution.dose import LEAST_TICKS
 from driftwatch.attribution.effect import Effect
 from driftwatch.attribution.screening import BLOCK_S, LATE_S, Moved, Screened, turning_point
@@ -94,11 +94,16 @@ def with_steps(cases: Sequence[Case], screened: Sequence[Screened], effect: Effe
     effect
         What is to be explained.
     """
-    stepped = [s for s in screened if not s.out and not s.family.exogenous and _stepped(s, effect)]
+    stepped = [s for s in screened if not s.out and acts(s.family, effect.signal) and _stepped(s, effect)]
     return [
         case if any(other.family is not case.family for other in stepped) else replace(case, step=_step(case, effect))
         for case in cases
     ]
+
+
+def acts(family: Family, signal: str) -> bool:
+    """Whether a mechanism is known to act on a signal."""
+    return any(c.name in LAWS and signal in LAWS[c.name].on for c in family.candidates) or family.runs_out
 
 
 def if_fed(case: Case) -> Case:
@@ -162,7 +167,9 @@ def _told(case: Case, law: Law, candidate: Candidate, moved: Moved, values: Floa
     passed = None if own is None else _passed(own, effect)
     if passed is not None and passed < law.least:
         return ""
-    return f"it moved at the onset as never before, by {_change(moved)}, and nothing else did"
+    return (
+        f"it moved at the onset as never before, by {_change(moved)}, and nothing else that is known to act on it did"
+    )
 
 
 def _own(candidate: Candidate, moved: Moved, signal: str) -> float | None:

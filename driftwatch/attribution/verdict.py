@@ -128,7 +128,7 @@ def decided(case: Case, significance: float) -> tuple[Tier, str]:
         return "ruled_out", f"it explains at most {case.share.high:.0%} of the excess"
     if case.passes(significance) and case.dose is not None and (told := _claimed(case, case.dose))[0] == "supported":
         return told
-    if case.step and not case.together:
+    if case.step:
         return "supported", case.step
     if case.dose is not None and case.dose.familywise <= significance:
         return _claimed(case, case.dose)

@@ -99,7 +99,15 @@ class AnswerDetector(LocationDetector):
 
     def recent(self, series: int, first: int, last: int) -> Recent:
         """Mean move over the answers of these ticks."""
-        mean, count = self.memory.between(series, first, last)
+        return self._move(series, *self.memory.between(series, first, last))
+
+    def lately(self, series: int, last: int, answers: int) -> Recent:
+        """The same over the newest so many answers: those of the ticks that have them."""
+        mean, count = self.memory.between(series, 0, last)
+        enough = int(np.count_nonzero(np.cumsum(count[::-1]) < answers)) + 1
+        return self._move(series, mean[-enough:], count[-enough:])
+
+    def _move(self, series: int, mean: Floats, count: Floats) -> Recent:
         n = float(count.sum())
         if n == 0:
             return Recent()

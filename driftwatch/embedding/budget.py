@@ -9,15 +9,17 @@ paid from its later shares.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.events.columns import Coded, Floats
 from driftwatch.events.identity import Hashes, mix
+from driftwatch.state import saved
 
 _TICK = 5.0  # seconds
 _FADES = 0.9  # what is expected of a stream, for each tick that brings less
@@ -25,8 +27,9 @@ _STREAMS = 1000  # that are remembered
 _SALT = np.uint64(0x5A17)  # so that other draws from the same ids are independent of these
 
 
+@saved
 @dataclass(slots=True)
-class _Account:
+class Account:
     """Of one stream: what a tick of it usually brings if any, what it owes, and the state of the current tick."""
 
     usual: float = 0.0
@@ -98,7 +101,7 @@ class Sampler:
         self._burst = max(burst, self._income)  # what chance leaves of a tick's budget is of use in the next
         self._spare = self._burst
         self._tick: float = -np.inf
-        self._accounts: dict[str, _Account] = {}
+        self._accounts: dict[str, Account] = {}
 
     def take(self, at: Floats, streams: Coded, ids: Hashes) -> NDArray[np.bool_]:
         """Choose documents.
@@ -126,13 +129,21 @@ class Sampler:
             taken[rows] = self._take(streams.take(rows), draws[rows])
         return taken
 
+    def known(self) -> dict[str, Any]:
+        """All that it knows, to go on elsewhere."""
+        return {"spare": self._spare, "tick": self._tick, "accounts": self._accounts}
+
+    def go_on(self, known: Mapping[str, Any]) -> None:
+        """Go on from what another one knew."""
+        self._spare, self._tick, self._accounts = known["spare"], known["tick"], dict(known["accounts"])
+
     def _take(self, streams: Coded, draws: Floats) -> NDArray[np.bool_]:
         codes = np.where(streams.codes < 0, len(streams.values), streams.codes)
         names = (*streams.values, "")
         chances = np.zeros(len(names))
         came = np.bincount(codes, minlength=len(names))
         for code in np.flatnonzero(came):
-            account = self._accounts.setdefault(names[code], _Account())
+            account = self._accounts.setdefault(names[code], Account())
             chances[code] = account.chance
         taken = draws < chances[codes]
         gave = np.bincount(codes[taken], minlength=len(names))

@@ -53,12 +53,15 @@ class TextReader:
         self.refused: Counter[str] = Counter()
 
     def keep(self) -> dict[str, Any]:
-        """What it knows of the vectors that were brought; the sample under a budget begins anew."""
-        return {"widths": dict(self.widths), "refused": dict(self.refused)}
+        """What it knows of the vectors that were brought, and of the budget."""
+        sampler = self.sampler.known() if self.sampler is not None else None
+        return {"widths": dict(self.widths), "refused": dict(self.refused), "sampler": sampler}
 
     def take(self, state: Mapping[str, Any]) -> None:
         """The inverse of `keep`."""
         self.widths, self.refused = dict(state["widths"]), Counter(state["refused"])
+        if self.sampler is not None and state.get("sampler") is not None:
+            self.sampler.go_on(state["sampler"])
 
     def read(self, requests: Requests) -> Requests:
         """The same requests with answers instead of texts."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from driftwatch.baseline import Judged, ResponseBaseline
 from driftwatch.baseline.response import arrays_of, take_arrays
 from driftwatch.config import Config
-from driftwatch.detectors import state_of, take_state
+from driftwatch.detectors import AnswerDetector, state_of, take_state
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.panel import Panel, score_panel_of, text_panels_of
 from driftwatch.state import keep, take
@@ -20,8 +20,8 @@ from driftwatch.ticks.answered import Answered
 
 TO_TELL_TOPICS = 30
 """Answers since a change that new topics need to show themselves, if it is due to them."""
-_AS_USUAL = 0.0
-"""Log e-value below which prompts are the usual ones: nothing speaks for new topics."""
+_AS_USUAL, _NEARLY = 0.0, 2.0
+"""Log e-value, and standard errors of the newest prompts, below which nothing speaks for new topics."""
 
 
 class TextWatch:
@@ -70,12 +70,18 @@ class TextWatch:
                 if (learnt := _learnt(panel, judged, signal)) is not None:
                     panel.detector.restore(column, learnt)
 
-    def topics_moved(self, tick: int) -> bool:
-        """Whether anything speaks for new topics as seen at this tick: then answers may differ for that reason."""
+    def says_little(self, tick: int) -> bool:
+        """Whether answers may differ for another reason than the model, as seen at this tick.
+
+        New topics are one; that the same few prompts come again and again, and get the same answers, is another: then
+        all that was learnt is one sample of the answers to each.
+        """
+        return self.response.repeating or self._topics_moved(tick)
+
+    def _topics_moved(self, tick: int) -> bool:
         for panel in self.panels:
-            if panel.by_answer:
-                evidence = panel.detector.evidence(tick)
-                return any(evidence[k] >= _AS_USUAL for k, s in enumerate(panel.signals) if BY_NAME[s].workload)
+            if isinstance(panel.detector, AnswerDetector):
+                return any(_moved(panel.detector, k, tick) for k, s in enumerate(panel.signals) if BY_NAME[s].workload)
         return False
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -108,6 +114,12 @@ class TextWatch:
         room = self.config.text.max_scores - sum(":" in signal for signal in watched)
         new = [name for name in judged.tracks if ":" in name and name not in watched][: max(room, 0)]
         self.panels += tuple(score_panel_of(self.config, self.title, name) for name in new)
+
+
+def _moved(detector: AnswerDetector, series: int, tick: int) -> bool:
+    """Whether all evidence, or the newest answers by themselves, speak for a move: what is new shows there first."""
+    newest = detector.lately(series, tick, TO_TELL_TOPICS)
+    return bool(detector.evidence(tick)[series] >= _AS_USUAL or abs(newest.size) > _NEARLY * newest.error)
 
 
 def _learnt(panel: Panel, judged: Judged, signal: str) -> Floats | None:

@@ -29,6 +29,7 @@ from driftwatch.ticks import Ticks
 DOUBT = math.log(20.0)
 """Log e-value from which something may be changing: learning waits, and the signal is shown beside others."""
 _SURELY = 3.1  # one-sided, one in a thousand
+_SAME_AGAIN = "answers given their prompts: most are word for word what the same prompts were answered before"
 _STATE = ("hot", "standing", "told", "requests", "ticks", "learnt_ticks", "allowed")
 EPOCH = 24
 """Learning, recovery and restarts happen at ticks that are multiples of this, however the stream is cut."""
@@ -121,7 +122,8 @@ class StreamWatch:
         return judged
 
     def start_text(self, last: int) -> Judged | None:
-        """End the learning of what is said if enough was seen."""
+        """At the end of an epoch: end the learning of what is said if enough was seen."""
+        self.text.response.settle()
         judged = self.text.start()
         if judged is not None:
             self._know_tests()
@@ -159,8 +161,8 @@ class StreamWatch:
             yield self._still(name, t)
 
     def _by_topic(self, name: str, tick: int) -> bool:
-        """Whether what this test sees may be due to new topics."""
-        return BY_NAME[self.tests[name].signal].by_topic and self.text.topics_moved(tick)
+        """Whether what this test sees may be due to new topics, or to few."""
+        return BY_NAME[self.tests[name].signal].by_topic and self.text.says_little(tick)
 
     def _still(self, name: str, tick: int) -> Alarm | None:
         """The alarm that stands, where by now it has lasted."""
@@ -249,6 +251,8 @@ class StreamWatch:
 
     def _matters(self, signal: str, panel: Panel, column: int, last: int) -> bool:
         """Whether its move could be told: of some signals only those for the worse are."""
+        if BY_NAME[signal].by_topic and self.text.response.repeating:
+            return False
         if not BY_NAME[signal].one_sided:
             return True
         shift = panel.detector.describe(column, last)
@@ -341,4 +345,5 @@ class StreamWatch:
         """What is not judged, and why, in words."""
         if not self.baseline.ready:
             return (f"everything: learning is {self.baseline.progress:.0%} done",)
-        return tuple(f"{BY_NAME[name].title}: not measured" for name in self.baseline.refused)
+        unheard = (_SAME_AGAIN,) if self.text.response.repeating else ()
+        return (*(f"{BY_NAME[name].title}: not measured" for name in self.baseline.refused), *unheard)

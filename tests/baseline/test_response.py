@@ -12,7 +12,7 @@ from driftwatch.baseline.response.kinds import KINDS, centres_of, kind_of
 from driftwatch.baseline.response.model import ResponseModel
 from driftwatch.baseline.response.saved import arrays_of, take_arrays
 from driftwatch.baseline.response.stream import ResponseBaseline, sampled
-from driftwatch.baseline.response.tracks import mean_of, segments_of, share_of
+from driftwatch.baseline.response.tracks import Rows
 from driftwatch.config import Text
 from driftwatch.embedding.reading import TextReader
 from driftwatch.events.texts import Answers
@@ -50,7 +50,8 @@ def test_a_row_is_judged_the_same_whatever_is_beside_it(model, a, b):
 
 def test_what_is_left_of_healthy_answers_is_small_and_of_others_is_large(model):
     usual, other = model.judge(answers(2)), model.judge(answers(3, other="bad3", since=0))
-    assert usual.answer.shape[1] <= 128
+    assert model.said.directions.shape[1] <= 48
+    assert usual.answer.shape[1] <= len(model.said.centre)
     assert np.linalg.norm(usual.answer.mean(axis=0)) < 1.0
     assert np.linalg.norm(other.answer.mean(axis=0)) > 2 * np.linalg.norm(usual.answer.mean(axis=0))
 
@@ -77,32 +78,48 @@ def test_a_direction_is_fair_though_the_vectors_have_a_mean_of_their_own():
     means = []
     for _ in range(60):
         direction = Direction.none(np.ones(64), 60.0)
-        scores = [direction.score(rng.normal(size=(4, 64)) + bias) for _ in range(60)]
-        means.append(np.nanmean(np.concatenate(scores)))
+        scores = direction.score(rng.normal(size=(240, 64)) + bias, np.arange(0, 240, 4))
+        means.append(np.nanmean(scores))
     assert abs(np.mean(means)) < 3 * np.std(means) / np.sqrt(len(means)) + 0.02
-    assert np.std(np.concatenate(scores[10:])) == pytest.approx(1.0, abs=0.15)
+    assert np.std(scores[40:]) == pytest.approx(1.0, abs=0.15)
+
+
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=30), st.integers(0, 30))
+@settings(max_examples=50, deadline=None)
+def test_a_direction_is_the_same_however_ticks_are_cut(sizes, cut):
+    vectors = np.random.default_rng(3).normal(size=(sum(sizes), 8))
+    begins = np.cumsum([0, *sizes])
+    whole, parts = Direction.none(np.ones(8), 30.0), Direction.none(np.ones(8), 30.0)
+    pieces = [(0, min(cut, len(sizes))), (min(cut, len(sizes)), len(sizes))]
+    scores = [parts.score(vectors[begins[a] : begins[b]], begins[a:b] - begins[a]) for a, b in pieces]
+    np.testing.assert_array_equal(np.concatenate(scores), whole.score(vectors, begins[:-1]))
 
 
 def test_a_direction_goes_on_from_its_arrays():
     rng = np.random.default_rng(2)
     one = Direction.none(np.ones(8), 30.0)
-    for _ in range(9):
-        one.score(rng.normal(size=(5, 8)))
+    one.score(rng.normal(size=(45, 8)), np.arange(0, 45, 5))
     other = Direction.of_arrays(one.arrays())
-    more = rng.normal(size=(5, 8))
-    np.testing.assert_array_equal(one.score(more), other.score(more))
+    more = rng.normal(size=(5, 8)), np.zeros(1, np.intp)
+    np.testing.assert_array_equal(one.score(*more), other.score(*more))
 
 
 def test_tracks_count_what_is_known():
-    tick = np.array([3, 3, 4, 6])
-    share = share_of(tick, np.array([1.0, 0.0, np.nan, 1.0]))
-    assert (share.tick.tolist(), share.value.tolist(), share.total.tolist()) == ([3, 6], [1.0, 1.0], [2.0, 1.0])
-    mean = mean_of(tick, np.array([1.0, 3.0, np.nan, np.nan]))
-    assert (mean.tick.tolist(), mean.value.tolist()) == ([3], [2.0])
-    parts = segments_of(tick, np.array([1, 0, 0, 1]), np.array([2.0, 1.0, 5.0, np.nan]), np.ones(4))
-    assert list(zip(parts.tick, parts.segment, parts.total, strict=True)) == [(3, 0, 1.0), (3, 1, 2.0), (4, 0, 5.0)]
-    nothing = share_of(tick, np.full(4, np.nan))
-    assert len(nothing.tick) == 0
+    rows = Rows.of(np.array([3, 3, 4, 6]), np.array([1, 0, 0, 1]))
+    hits, values = np.array([1.0, 0.0, np.nan, 1.0]), np.array([1.0, 3.0, np.nan, np.nan])
+    share = rows.shares({"a": hits, "nothing": np.full(4, np.nan)})
+    assert (share["a"].tick.tolist(), share["a"].value.tolist()) == ([3, 6], [1.0, 1.0])
+    assert share["a"].total.tolist() == [2.0, 1.0]
+    assert list(share) == ["a"]
+    mean = rows.means({"b": values}, {"b": values + 1.0})["b"]
+    assert (mean.tick.tolist(), mean.value.tolist(), mean.raw.tolist()) == ([3], [2.0], [3.0])
+    parts = rows.segments({"c": np.array([2.0, 1.0, 5.0, np.nan]), "nothing": np.full(4, np.nan)})
+    assert list(zip(parts["c"].tick, parts["c"].segment, parts["c"].total, strict=True)) == [
+        (3, 0, 1.0),
+        (3, 1, 2.0),
+        (4, 0, 5.0),
+    ]
+    assert list(parts) == ["c"]
 
 
 @given(st.integers(1, 40), st.integers(0, 99))
@@ -164,7 +181,7 @@ def test_nothing_of_an_incident_is_learnt():
     for first in range(0, 120, 24):
         baseline.hear(answered(said.take(slice(first * 4, (first + 24) * 4)), 4, first))
         baseline.start()
-    known = len(baseline.known)
+    known = len(baseline.known) + sum(map(len, baseline.waiting))
     baseline.hear(answered(said.take(slice(0, 96)), 4, 200))
     baseline.learn(400, (190, 500), refit=True)
     assert len(baseline.known) == known
@@ -188,3 +205,12 @@ def test_all_that_was_learnt_goes_through_a_file_and_goes_on(tmp_path):
     for name, track in expected.tracks.items():
         np.testing.assert_array_equal(found.tracks[name].value, track.value, err_msg=name)
     assert arrays_of(ResponseBaseline(Text())) == {}
+
+
+@pytest.mark.parametrize("least", [100, 300, 400])
+def test_a_busy_stream_is_learnt_however_many_answers_that_takes(least):
+    baseline = ResponseBaseline(Text(dimensions=64, reference=400, min_answers=least))
+    said = answers(6, ticks=300, rate=2.0)
+    for first in range(0, 264, 24):
+        baseline.hear(answered(said.take((np.arange(24 * 16) + 16 * first) % len(said)), 16, first))
+    assert baseline.start() is not None

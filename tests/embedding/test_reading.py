@@ -10,10 +10,12 @@ from driftwatch.embedding.characters import Characters
 from driftwatch.embedding.phrases import PHRASES, phrases_in, unpacked
 from driftwatch.embedding.projection import WIDEST
 from driftwatch.embedding.reading import LENGTH_ONE, TextReader, measured
+from driftwatch.embedding.repeats import Repeats
 from driftwatch.embedding.text import features
 from driftwatch.embedding.words import words_of
 from driftwatch.events.columns import requests_of
 from driftwatch.events.texts import Answers, Texts, join_answers
+from driftwatch.state import pack, unpack
 from tests.embedding.strategies import PAIRS
 
 
@@ -89,6 +91,20 @@ def test_a_budget_takes_fewer_documents():
     assert 200 < taken < 600
 
 
+def test_a_budget_goes_on_where_it_was_left():
+    n = 4000
+    texts = Texts.of(n, response=["Yes, of course."] * n)
+    requests = requests_of(n, completed_at=np.arange(n) / 20, id_hash=np.arange(1, n + 1), texts=texts)
+    settings = Text(dimensions=32, documents_per_s=2.0)
+    one, other = TextReader(settings), TextReader(settings)
+    whole = TextReader(settings).read(requests).answers.response
+    first = one.read(requests.take(slice(0, 1500))).answers.response
+    other.take(unpack(*pack(one.keep())))
+    np.testing.assert_array_equal(
+        np.concatenate([first, other.read(requests.take(slice(1500, n))).answers.response]), whole
+    )
+
+
 def test_batches_join_though_one_has_no_vectors():
     one = read(2, response=["Yes.", "No."]).answers
     other = read(1, Text(encoder="none"), response=["Maybe."]).answers
@@ -97,3 +113,16 @@ def test_batches_join_though_one_has_no_vectors():
     assert both.response.shape == (4, 32)
     assert not both.response[2:].any()
     assert both.read().tolist() == [True, True, False, True]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 20])
+def test_repeats_are_counted_the_same_however_batches_are_cut(cut):
+    rng = np.random.default_rng(0)
+    features, prompt = rng.integers(0, 3, (20, 2)).astype(np.int32), rng.integers(0, 3, 20).astype(np.uint64)
+    whole, parts = Repeats(), Repeats()
+    whole.count(features, prompt)
+    parts.count(features[:cut], prompt[:cut])
+    parts.count(features[cut:], prompt[cut:])
+    first = {(p, *f) for p, f in zip(prompt.tolist(), features.tolist(), strict=True) if p}
+    assert (whole.heard, whole.same) == (parts.heard, parts.same) == (20, int((prompt > 0).sum()) - len(first))
+    np.testing.assert_array_equal(whole.keys, parts.keys)

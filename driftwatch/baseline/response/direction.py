@@ -14,9 +14,10 @@ References
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.state import saved
 from driftwatch.statistics.buckets import Floats
@@ -50,8 +51,9 @@ class Direction:
     --------
     >>> rng = np.random.default_rng(0)
     >>> direction = Direction.none(np.ones(16), 120.0)
-    >>> still = np.concatenate([direction.score(rng.normal(size=(5, 16))) for _ in range(60)])
-    >>> moved = np.concatenate([direction.score(rng.normal(0.5, 1.0, (5, 16))) for _ in range(60)])
+    >>> ticks = np.arange(0, 300, 5)
+    >>> still = direction.score(rng.normal(size=(300, 16)), ticks)
+    >>> moved = direction.score(rng.normal(0.5, 1.0, (300, 16)), ticks)
     >>> bool(abs(np.nanmean(still)) < 0.2), bool(np.mean(moved[-200:]) > 1.0)
     (True, True)
     """
@@ -62,45 +64,60 @@ class Direction:
     all: Floats
     weight: float = 0.0
     count: float = 0.0
-    toward: Floats = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.toward = self._toward()
 
     @classmethod
     def none(cls, variance: Floats, lately: float) -> Direction:
         """Nothing seen yet."""
         return cls(variance, lately, np.zeros(len(variance)), np.zeros(len(variance)))
 
-    def score(self, vectors: Floats) -> Floats:
-        """How far the vectors of a tick go that way, shape (n,), in standard deviations; then they are counted in.
+    def score(self, vectors: Floats, begins: NDArray[np.intp]) -> Floats:
+        """How far vectors go the way that those of earlier ticks went, shape (n,), in standard deviations.
 
         Parameters
         ----------
         vectors
-            Shape (n, k): all of one tick, in any order. NaN is returned where there is no direction yet.
+            Shape (n, k): all of some ticks, in order of time; within a tick in any order.
+        begins
+            Shape (t,): the first row of each tick.
+
+        Returns
+        -------
+        NaN where there is no direction yet. All of them are counted in afterwards.
         """
-        scores: Floats = np.einsum("ij,j->i", vectors, self.toward)
-        if len(vectors):
-            self._count(vectors.sum(axis=0), len(vectors))
-        return scores
+        if not len(vectors):
+            return np.empty(0)
+        size = np.diff(begins, append=len(vectors))
+        before = self._toward(np.add.reduceat(vectors, begins, axis=0), size.astype(np.float64))
+        return np.asarray(np.einsum("ij,ij->i", vectors, np.repeat(before, size, axis=0)))
 
-    def _count(self, total: Floats, n: int) -> None:
-        keep = (1.0 - 1.0 / self.lately) ** n
-        gain = (1.0 - keep) / n
-        self.newest = keep * self.newest + gain * total
-        self.weight = keep * self.weight + gain * n
-        self.all = self.all + total
-        self.count += n
-        self.toward = self._toward()
+    def _toward(self, total: Floats, size: Floats) -> Floats:
+        """The direction before each tick, shape (t, k), each divided by the deviation of what is projected on it."""
+        keep = (1.0 - 1.0 / self.lately) ** size
+        gain = (1.0 - keep) / size
+        newest, weight = self._decayed(keep, gain[:, None] * total, gain * size)
+        every, count = np.cumsum(np.vstack([self.all, total]), axis=0), self.count + np.append(0.0, np.cumsum(size))
+        self.newest, self.weight = newest[-1].copy(), float(weight[-1])
+        self.all, self.count = every[-1].copy(), float(count[-1])
+        known = count[:-1] >= FEWEST
+        way = np.full(total.shape, np.nan)
+        way[known] = newest[:-1][known] / weight[:-1, None][known] - every[:-1][known] / count[:-1, None][known]
+        length = np.sqrt(np.einsum("ij,j->i", way**2, self.variance))
+        return way / np.where(length > 0, length, np.nan)[:, None]
 
-    def _toward(self) -> Floats:
-        """The direction, divided by the deviation of what is projected on it."""
-        if self.count < FEWEST:
-            return np.full(len(self.variance), np.nan)
-        way = self.newest / self.weight - self.all / self.count
-        length = float(np.sqrt((way**2 * self.variance).sum()))
-        return way / length if length > 0 else np.full(len(way), np.nan)
+    def _decayed(self, keep: Floats, new: Floats, more: Floats) -> tuple[Floats, Floats]:
+        """Decaying sums before each tick and after the last, shapes (t + 1, k) and (t + 1,).
+
+        One step a tick, for all directions at once: rounded the same however a stream is cut.
+        """
+        newest, weight = np.empty((len(keep) + 1, new.shape[1])), np.empty(len(keep) + 1)
+        newest[0], weight[0] = self.newest, self.weight
+        rows = list(newest)
+        for before, kept, row, own in zip(rows, keep, rows[1:], new, strict=False):
+            np.multiply(before, kept, out=row)
+            np.add(row, own, out=row)
+        for t, (kept, own) in enumerate(zip(keep.tolist(), more.tolist(), strict=True)):
+            weight[t + 1] = kept * weight[t] + own
+        return newest, weight
 
     def arrays(self) -> dict[str, Floats]:
         """All of it as plain arrays."""

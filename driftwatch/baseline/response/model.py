@@ -95,8 +95,8 @@ class ResponseModel:
         y = np.column_stack([said.of(texts) / whole(np.ones(1)), match_of(prompts, texts)])
         coefficients, residual = _ridge(x, y)
         scale = np.maximum(np.sqrt((residual**2).mean(axis=0)), 1e-3)
-        columns = whole(np.clip(residual / scale, -BOUND, BOUND))[:, :-1]
-        left = Reduction.fit(columns)
+        columns = whole(np.clip(residual / scale, -BOUND, BOUND))[:, :-1] * said.weight
+        left = Reduction.fit(columns, every=True)
         weights, step = whole_matrix(coefficients)
         doubt = np.asarray(np.linalg.inv(x.T @ x + _DOUBT * np.eye(x.shape[1])), np.float64)
         return cls(asked, said, given, left, weights, step, scale, doubt, centres_of(left.of(columns)))
@@ -108,10 +108,10 @@ class ResponseModel:
         x = whole(_design(reduced, self.given))
         expected = product(x, self.weights) * (self.step / whole(np.ones(1)))
         y = np.column_stack([self.said.of(texts) / whole(np.ones(1)), match_of(prompts, texts)])
-        x = x / whole(np.ones(1))
-        wide = np.sqrt(1.0 + np.einsum("ij,jk,ik->i", x, self.doubt, x))
+        doubt, step = whole_matrix(self.doubt)
+        wide = np.sqrt(1.0 + (product(x, doubt) * x).sum(axis=1) * (step / whole(np.ones(1)) ** 2))
         left = (y - expected) / (self.scale * wide[:, None])
-        answer = self.left.of(whole(np.clip(left[:, :-1], -BOUND, BOUND)))
+        answer = self.left.of(whole(np.clip(left[:, :-1], -BOUND, BOUND)) * self.said.weight)
         match = np.clip(left[:, -1], -BOUND, BOUND)
         return Left(reduced, answer, match, _size(answer), _size(reduced), kind_of(answer, self.centres))
 

@@ -11,7 +11,7 @@ from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.exact import ONE, Shorts, product, whole_matrix
 
 MOST = 128
-"""Dimensions that are kept at most."""
+"""Dimensions that are kept at most, where not every one is."""
 _PULL = 3.0  # typical variances that are added to each direction's own, so that none is magnified that hardly varies
 
 
@@ -40,13 +40,20 @@ class Reduction:
     variance: Floats
 
     @classmethod
-    def fit(cls, columns: Floats) -> Reduction:
-        """Learn from standardised columns in whole numbers of 1/1024, shape (n, c), whose mean is about 0."""
+    def fit(cls, columns: Floats, *, every: bool = False) -> Reduction:
+        """Learn from standardised columns, shape (n, c), whose mean is about 0, in whole numbers of 1/1024.
+
+        Parameters
+        ----------
+        every
+            Keep as many directions as columns that vary, though a small sample shows no variance in some: which words
+            change when a model does lies in no main direction.
+        """
         columns = columns / ONE
         values, turned = np.linalg.eigh(columns.T @ columns / max(len(columns), 1))
-        values, turned = np.maximum(values[::-1][:MOST], 0.0), turned[:, ::-1][:, :MOST]
-        kept = values > 1e-6 * max(float(values[:1].sum()), 1e-12)
-        values, turned = values[kept], turned[:, kept]
+        real = values > 1e-6 * max(float(values[-1:].sum()), 1e-12)
+        most = int(columns.any(axis=0).sum()) if every else min(MOST, int(real.sum()))
+        values, turned = np.maximum(values[::-1][:most], 0.0), turned[:, ::-1][:, :most]
         turn, step = whole_matrix(turned / np.sqrt(values + _PULL * max(float(columns.var()), 1e-12)))
         variance = values / (values + _PULL * max(float(columns.var()), 1e-12))
         return cls(turn, step, variance)

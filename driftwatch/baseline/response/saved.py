@@ -13,6 +13,7 @@ from driftwatch.baseline.response.direction import LATELY, Direction
 from driftwatch.baseline.response.evaluated import Evaluated
 from driftwatch.baseline.response.model import ResponseModel
 from driftwatch.baseline.response.stream import ResponseBaseline
+from driftwatch.embedding.repeats import Repeats
 from driftwatch.events.texts import Answers
 from driftwatch.ticks.answered import KEYS, Answered, no_answers
 
@@ -32,6 +33,7 @@ def arrays_of(baseline: ResponseBaseline) -> dict[str, NDArray[Any]]:
     for name, direction in baseline.directions.items():
         found |= {f"direction.{name}.{key}": value for key, value in direction.arrays().items()}
     found |= {f"duplicates.{key}": value for key, value in baseline.duplicates.arrays().items()}
+    found |= _flat("repeats", baseline.repeats)
     for name in _HELD:
         found |= _answered(name, getattr(baseline, name))
     return found | {"counts": np.array([baseline.fitted, baseline.learnt])}
@@ -50,6 +52,9 @@ def take_arrays(baseline: ResponseBaseline, arrays: Arrays) -> None:
     baseline.usual = {name: (float(arrays[f"usual.{name}"][0]), float(arrays[f"usual.{name}"][1])) for name in _SIDES}
     baseline.directions = {name: Direction.of_arrays(_part(f"direction.{name}", arrays)) for name in LATELY}
     baseline.duplicates.restore(_part("duplicates", arrays))
+    heard, same = (int(arrays[f"repeats.{name}"]) for name in ("heard", "same"))
+    baseline.repeats = Repeats(arrays["repeats.keys"].astype(np.uint64), heard, same)
+    baseline.repeating = baseline.repeats.mostly
     for name in _HELD:
         setattr(baseline, name, _answered_of(_part(name, arrays)))
     baseline.fitted, baseline.learnt = (int(count) for count in arrays["counts"])

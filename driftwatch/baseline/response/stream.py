@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.baseline.judged import Each, Judged, Observed, SegmentSums
+from driftwatch.baseline.judged import Each, Judged, Observed
 from driftwatch.baseline.response.direction import LATELY, Direction
 from driftwatch.baseline.response.evaluated import Evaluated
 from driftwatch.baseline.response.kinds import KINDS
 from driftwatch.baseline.response.model import Left, ResponseModel
 from driftwatch.baseline.response.shares import hits_of
-from driftwatch.baseline.response.tracks import mean_of, segments_of, share_of
+from driftwatch.baseline.response.tracks import Rows
 from driftwatch.config import Text
 from driftwatch.embedding.duplicates import NearDuplicates
 from driftwatch.embedding.reading import measured
+from driftwatch.embedding.repeats import Repeats
 from driftwatch.events.identity import mix
 from driftwatch.events.signals import score_name
 from driftwatch.statistics.buckets import Floats, Ints
@@ -49,7 +51,19 @@ class ResponseBaseline:
     """
 
     STATE: ClassVar[tuple[str, ...]] = (
-        *("model", "evaluated", "usual", "directions", "duplicates", "early", "waiting", "known", "recent"),
+        *(
+            "model",
+            "evaluated",
+            "usual",
+            "directions",
+            "duplicates",
+            "repeats",
+            "repeating",
+            "early",
+            "waiting",
+            "known",
+            "recent",
+        ),
         *("fitted", "learnt", "plain"),
     )
     settings: Text
@@ -58,6 +72,8 @@ class ResponseBaseline:
     usual: dict[str, tuple[float, float]] = field(default_factory=dict)
     directions: dict[str, Direction] = field(default_factory=dict)
     duplicates: NearDuplicates = field(default_factory=NearDuplicates)
+    repeats: Repeats = field(default_factory=Repeats)
+    repeating: bool = False
     early: list[Judged] = field(default_factory=list)
     waiting: list[Answered] = field(default_factory=list)
     known: Answered = field(default_factory=no_answers)
@@ -73,8 +89,9 @@ class ResponseBaseline:
 
     @property
     def _each(self) -> int:
-        """Answers of a tick that are kept, at most."""
-        return max(self.settings.reference // _SPAN, 1)
+        """Answers of a tick that are kept, at most: so few that those before the ticks that are shown suffice."""
+        shown = 1.0 - _LEARNT_FROM * self.settings.min_answers / self.settings.reference
+        return max(self.settings.reference // max(_SPAN, math.ceil((_SHOWN + 1) / shown)), 1)
 
     def hear(self, answered: Answered) -> Judged:
         """Take the answers of ticks, one at least; returns nothing until enough was seen to judge by (`start`)."""
@@ -82,6 +99,7 @@ class ResponseBaseline:
         some = answered.take(rows)
         plain = self._plain(answered, rows)
         if some.said is not None:
+            self.repeats.count(some.said.features, some.said.prompt_hash)
             few = some.take(sampled(some, self._each))
             few = replace(few, said=replace(few.said, sketch=few.said.sketch[:, :0])) if few.said is not None else few
             most = self.settings.reference // (2 if self.ready else 1)
@@ -94,42 +112,33 @@ class ResponseBaseline:
 
     def _plain(self, answered: Answered, rows: Ints) -> Judged:
         """What can be said of each answer by itself."""
-        tracks: dict[str, Observed] = {}
-        parts: dict[str, SegmentSums] = {}
-        for name in answered.scores:
-            score = answered.score(name)
-            called = score_name(name, self.settings.scores.get(name, "high"))
-            tracks[called] = mean_of(answered.tick, score)
-            parts[called] = segments_of(answered.tick, answered.segment, score, score)
+        by = Rows.of(answered.tick, answered.segment)
+        of = self.settings.scores
+        scores = {score_name(name, of.get(name, "high")): answered.score(name) for name in answered.scores}
         if answered.said is None:
-            return Judged(tracks, parts, _NONE)
+            return Judged(by.means(scores), by.segments(scores), _NONE)
         duplicate = np.full(len(answered), np.nan)
         duplicate[rows] = self.duplicates.judge(answered.said.sketch[rows], answered.said.prompt_hash[rows])
-        for name, hits in hits_of(measured(answered.said), duplicate).items():
-            if np.isfinite(hits).any():
-                tracks[name] = share_of(answered.tick, hits)
-                parts[name] = segments_of(answered.tick, answered.segment, hits, hits)
-        return Judged(tracks, parts, _NONE)
+        hits = hits_of(measured(answered.said), duplicate)
+        return Judged(by.means(scores) | by.shares(hits), by.segments(scores | hits), _NONE)
 
     def _given(self, some: Answered) -> Judged:
         """What can be said of answers given their prompts."""
         assert self.model is not None
         assert some.said is not None
-        tick, segment = some.tick, some.segment
+        tick, by = some.tick, Rows.of(some.tick, some.segment)
         left, features = self.model.judge(some.said), measured(some.said)
         said = _present(some.said.response, features["characters"])
         scores = self._scores(tick, left, said, _present(some.said.prompt, features["asked_characters"]))
-        tracks = {name: mean_of(tick, values) for name, values in scores.items()}
-        parts = {name: segments_of(tick, segment, values, values) for name, values in scores.items()}
-        for kind, name in enumerate(KIND_SHARES[: len(self.model.centres)]):
-            hits = np.where(said, (left.kind == kind).astype(np.float64), np.nan)
-            tracks[name], parts[name] = share_of(tick, hits), segments_of(tick, segment, hits, hits)
+        names = enumerate(KIND_SHARES[: len(self.model.centres)])
+        kinds = {name: np.where(said, (left.kind == kind).astype(np.float64), np.nan) for kind, name in names}
+        tracks, parts = by.means(scores) | by.shares(kinds), by.segments(scores | kinds)
         if self.evaluated is not None:
             tokens = np.where(some.prompt_tokens < 0, np.nan, some.prompt_tokens)
-            excess = self.evaluated.left(features, tokens)
-            tracks["prompt_read"] = mean_of(tick, excess, np.log1p(tokens) - np.log1p(features["asked_words"]))
-            parts["prompt_read"] = segments_of(tick, segment, excess, excess)
-        tracks = {name: track for name, track in tracks.items() if len(track.tick)}
+            read = {"prompt_read": self.evaluated.left(features, tokens)}
+            asked = np.where(np.isnan(read["prompt_read"]), np.nan, np.log1p(features["asked_words"]))
+            tracks |= by.means(read, {"prompt_read": np.log1p(tokens) - asked})
+            parts |= by.segments(read)
         return Judged(tracks, parts, _NONE, Each(tick, scores))
 
     def _scores(self, tick: Ints, left: Left, said: Mask, asked: Mask) -> dict[str, Floats]:
@@ -151,14 +160,18 @@ class ResponseBaseline:
         """How far each answer goes the way that answers have been moving, tick by tick."""
         scores = np.full(len(tick), np.nan)
         rows = np.flatnonzero(known)
-        edges = np.flatnonzero(np.diff(tick[rows], prepend=-1))
-        for own in np.split(rows, edges[1:]):
-            scores[own] = self.directions[which].score(vectors[own])
+        begins = np.flatnonzero(np.diff(tick[rows], prepend=-1))
+        scores[rows] = self.directions[which].score(vectors[rows], begins)
         return scores
 
     def newest(self, first: int, last: int) -> Answered:
         """The newest answers of these ticks as they were known at the last one, however far the reading is."""
         return self.recent.between(0, last).take(slice(-_RECENT, None)).between(first, last)
+
+    def settle(self) -> None:
+        """At the end of an epoch: whether most answers are those that the same prompts were given before."""
+        self.repeating = self.repeats.mostly
+        self.repeats.fade()
 
     def start(self) -> Judged | None:
         """Learn from what was seen, if that is enough; returns signals of what was not learnt from."""
@@ -194,7 +207,7 @@ class ResponseBaseline:
             return None
         last = min(seen.tick[int(_LEARNT_FROM * len(seen))], ticks[-_SHOWN])
         edge = int(np.searchsorted(seen.tick, last))
-        return edge if edge >= _LEARNT_FROM * self.settings.min_answers else None
+        return edge if edge + self._each > _LEARNT_FROM * self.settings.min_answers else None  # ticks are whole
 
     def _fit(self, seen: Answered, later: Answered) -> Judged:
         """Fit to the earlier part of these answers; returns signals of the later part."""

@@ -2,57 +2,96 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.baseline.judged import Observed, SegmentSums
 from driftwatch.statistics.buckets import Floats, Ints
-from driftwatch.statistics.robust import sums
-from driftwatch.ticks.tick import group_by
+from driftwatch.ticks.tick import in_order
 
 
-def share_of(tick: Ints, hits: Floats) -> Observed:
-    """Count hits by tick; NaN is not counted.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Answers by tick, and by tick and segment: grouped once for all signals.
 
     Parameters
     ----------
-    tick
-        Shape (n,): ascending.
-    hits
-        Shape (n,): 0 or 1.
+    tick, segment
+        Shape (n,): ascending ticks, and the segment of each answer.
+    begins
+        The first row of each tick.
+    order, start
+        The rows by tick and segment, and where among them each group begins.
 
     Examples
     --------
-    >>> track = share_of(np.array([4, 4, 6]), np.array([1.0, 0.0, np.nan]))
-    >>> track.tick.tolist(), track.value.tolist(), track.total.tolist()
+    >>> rows = Rows.of(np.array([4, 4, 6]), np.array([1, 0, 0]))
+    >>> share = rows.shares({"loop_share": np.array([1.0, 0.0, np.nan])})["loop_share"]
+    >>> share.tick.tolist(), share.value.tolist(), share.total.tolist()
     ([4], [1.0], [2.0])
     """
-    at, total, count = _by_tick(tick, hits)
-    return Observed(at, total, count, total / np.maximum(count, 1.0))
+
+    tick: Ints
+    segment: Ints
+    begins: NDArray[np.intp]
+    order: Ints
+    start: Ints
+
+    @classmethod
+    def of(cls, tick: Ints, segment: Ints) -> Rows:
+        """Group them."""
+        return cls(tick, segment, np.flatnonzero(np.diff(tick, prepend=tick[:1] - 1)), *in_order(tick, segment))
+
+    def shares(self, hits: Mapping[str, Floats]) -> dict[str, Observed]:
+        """Count hits (0 or 1) by tick; NaN is not counted, and a signal that has no answer is left out."""
+        return {name: Observed(at, hit, n, hit / n) for name, at, hit, n in self._by_tick(hits)}
+
+    def means(self, values: Mapping[str, Floats], raw: Mapping[str, Floats] | None = None) -> dict[str, Observed]:
+        """Mean of each tick, likewise; ``raw`` has what is shown instead, by signal."""
+        shown = {name: total / n for name, _, total, n in self._by_tick(raw or {})}
+        found = self._by_tick(values)
+        return {name: Observed(at, total / n, n, shown.get(name, total / n)) for name, at, total, n in found}
+
+    def segments(self, values: Mapping[str, Floats]) -> dict[str, SegmentSums]:
+        """Sums by tick and segment; NaN is not counted."""
+        if not len(self.tick) or not values:
+            return {}
+        known, filled = _known(values)
+        at = self.order[self.start]
+        count, total, squares = (_sums(x[self.order], self.start) for x in (known, filled, filled**2))
+        tick, segment = self.tick[at], self.segment[at]
+        found = {}
+        for k, name in enumerate(values):
+            some = slice(None) if count[:, k].all() else count[:, k] > 0
+            n, sums, square = count[some, k], total[some, k], squares[some, k]
+            if n.any():
+                found[name] = SegmentSums(tick[some], segment[some], n, sums, square, sums)
+        return found
+
+    def _by_tick(self, values: Mapping[str, Floats]) -> list[tuple[str, Ints, Floats, Floats]]:
+        """Of each signal its ticks, their sums, and how many answers they have."""
+        if not len(self.tick) or not values:
+            return []
+        known, filled = _known(values)
+        count, total = _sums(known, self.begins), _sums(filled, self.begins)
+        tick = self.tick[self.begins]
+        found = []
+        for k, name in enumerate(values):
+            some = slice(None) if count[:, k].all() else count[:, k] > 0
+            if count[:, k].any():
+                found.append((name, tick[some], total[some, k], count[some, k]))
+        return found
 
 
-def mean_of(tick: Ints, values: Floats, raw: Floats | None = None) -> Observed:
-    """Mean of each tick; NaN is not counted."""
-    at, total, count = _by_tick(tick, values)
-    mean = total / np.maximum(count, 1.0)
-    shown = mean if raw is None else _by_tick(tick, np.where(np.isnan(values), np.nan, raw))[1] / np.maximum(count, 1.0)
-    return Observed(at, mean, count, shown)
+def _known(values: Mapping[str, Floats]) -> tuple[Floats, Floats]:
+    """Signals side by side: which answers have one (1 or 0), and the values, 0 where there is none."""
+    columns = np.stack(list(values.values()), axis=1)
+    known = np.isfinite(columns)
+    return known.astype(np.float64), np.where(known, columns, 0.0)
 
 
-def segments_of(tick: Ints, segment: Ints, excess: Floats, raw: Floats) -> SegmentSums:
-    """Sums by tick and segment of what lies above the usual; NaN is not counted."""
-    known = np.isfinite(excess)
-    tick, segment, excess, raw = tick[known], segment[known], excess[known], raw[known]
-    first, group = group_by(tick, segment)
-    count, total, squares, whole = (sums(group, x, len(first)) for x in (np.ones(len(tick)), excess, excess**2, raw))
-    return SegmentSums(tick[first], segment[first], count, total, squares, whole)
-
-
-def _by_tick(tick: Ints, values: Floats) -> tuple[Ints, Floats, Floats]:
-    """Ticks that have values, their sums, and how many there are."""
-    known = np.flatnonzero(np.isfinite(values))
-    tick, values = tick[known], values[known]
-    begins = np.flatnonzero(np.diff(tick, prepend=-1))
-    if not len(begins):
-        return np.empty(0, np.int64), np.empty(0), np.empty(0)
-    count = np.diff(begins, append=len(tick)).astype(np.float64)
-    return tick[begins], np.add.reduceat(values, begins), count
+def _sums(columns: Floats, begins: NDArray[np.intp] | Ints) -> Floats:
+    return np.asarray(np.add.reduceat(columns, begins, axis=0))
