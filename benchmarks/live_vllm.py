@@ -1,7 +1,8 @@
 """A real vLLM on one core of this machine with driftwatch inside: stat logger, middleware and scraper.
 
 ``pressure``: a quarter of an hour of chats; for the last minutes another tenant's long requests fill the KV cache.
-``healthy``: chats alone. ``speed``: tokens a second with driftwatch inside and without, in turns.
+``healthy``: chats alone, up and down by a quarter. ``speed``: tokens a second with driftwatch inside and without, in
+turns. ``page``: puts what was found in a folder that was kept (``--keep``) among the results.
 
 Needs a testbed folder with ``venv`` (vLLM, and driftwatch installed into it without dependencies) and ``model-tiny``.
 """
@@ -21,7 +22,7 @@ import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,12 @@ from living.recorder import recorded, write_requests
 from living.server import serving
 from machine import machine
 
+from driftwatch import Config
+
 RESULTS = Path(__file__).parent / "results"
+EXPOSED = "http://127.0.0.1:9469/metrics"
 BASELINE = os.environ.get("BASELINE", "")
-PORT, BLOCKS, LASTING_S = 8011, 48, 85
+PORT, BLOCKS = 8011, 48
 
 WATCH = """
 [[targets]]
@@ -43,8 +47,6 @@ url = "http://127.0.0.1:{port}/metrics"
 every_s = 5
 [config.ticks]
 lateness_s = 3
-[config.incidents]
-lasting_s = {lasting_s}
 [host]
 [serve]
 [engine]
@@ -59,9 +61,7 @@ def watched(folder: Path, port: int) -> Path:
     """The settings of a run."""
     path = folder / "watch.toml"
     learnt = f'baseline = "{BASELINE}"\n' if BASELINE else ""
-    path.write_text(
-        learnt + f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder, lasting_s=LASTING_S)
-    )
+    path.write_text(learnt + f'state = "{folder}/state"\n' + WATCH.format(port=port, folder=folder))
     return path
 
 
@@ -89,7 +89,7 @@ def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs:
     found = transitions(out)
     return {
         "began": began, "changed": changed, "ended": ended, "requests": len(load.rows),
-        "hogs": hogs, "lasting_s": LASTING_S, "baseline": bool(BASELINE),
+        "hogs": hogs, "lasting_s": Config().incidents.lasting_s, "baseline": bool(BASELINE),
         "failed": sum(row["status"] != 200 for row in load.rows), "ttft_before_s": before, "ttft_after_s": after,
         "told_after_s": told[0] - changed if told else None,
         "opened_after_s": _seconds(found[0]["opened_at"]) - changed if found else None,
@@ -126,13 +126,46 @@ def healthy(testbed: Path, core: int, seconds: float, out: Path) -> dict[str, An
     """Chats alone: whatever is told is a false alarm."""
     config = watched(out, PORT)
     with serving(testbed, out / "server.log", port=PORT, blocks=BLOCKS, core=core, config=config) as server:
-        load = Load(server.url, rate=2.0)
-        with recorded(f"{server.url}/metrics", out / "metrics.om.gz"):
+        load = Load(server.url, rate=2.0, swing=0.25)
+        with recorded(f"{server.url}/metrics", out / "metrics.om.gz"), evidence(EXPOSED) as strongest:
             asyncio.run(load.run(seconds))
-        shown = urllib.request.urlopen("http://127.0.0.1:9469/metrics").read().decode()
+        shown = urllib.request.urlopen(EXPOSED).read().decode()
     write_requests(load.rows, out / "requests.jsonl.gz")
     state = next((line for line in shown.splitlines() if 'state="watching"' in line), "")
-    return {"seconds": seconds, "requests": len(load.rows), "transitions": transitions(out), "state": state}
+    return {
+        "seconds": seconds, "requests": len(load.rows), "failed": sum(row["status"] != 200 for row in load.rows),
+        "transitions": transitions(out), "state": state, "evidence": strongest,
+    }  # fmt: skip
+
+
+@contextmanager
+def evidence(url: str) -> Iterator[dict[str, float]]:
+    """The strongest evidence that each signal ever had while inside, in powers of ten, and the threshold."""
+    strongest: dict[str, float] = {}
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(5.0):
+            with suppress(OSError):
+                page = urllib.request.urlopen(url, timeout=5).read().decode()
+                for name, value in _evidence(page):
+                    strongest[name] = max(value, strongest.get(name, 0.0))
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield strongest
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _evidence(page: str) -> Iterator[tuple[str, float]]:
+    for line in page.splitlines():
+        if line.startswith("driftwatch_threshold"):
+            yield "threshold", float(line.split()[-1])
+        elif line.startswith("driftwatch_evidence{"):
+            yield line.partition('signal="')[2].partition('"')[0], float(line.split()[-1])
 
 
 def speed(testbed: Path, core: int, rounds: int, seconds: float, out: Path) -> dict[str, Any]:
@@ -203,8 +236,8 @@ def keep(what: str, found: dict[str, Any], out: Path) -> None:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["pressure", "healthy", "speed"])
-    parser.add_argument("--testbed", type=Path, required=True)
+    parser.add_argument("what", choices=["pressure", "healthy", "speed", "page"])
+    parser.add_argument("--testbed", type=Path)
     parser.add_argument("--core", type=int, default=1)
     parser.add_argument("--healthy", type=float, default=480.0, help="Seconds of healthy traffic.")
     parser.add_argument("--pressed", type=float, default=240.0, help="Seconds of pressure.")
@@ -216,12 +249,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         out = asked.keep or Path(scratch)
         out.mkdir(parents=True, exist_ok=True)
+        if asked.what == "page":
+            kept = json.loads((out / "found.json").read_text())
+            keep(kept["what"], kept["found"], out)
+            return
+        if asked.testbed is None:
+            parser.error("--testbed is needed")
         found = {
             "pressure": lambda: pressure(asked.testbed, asked.core, asked.healthy, asked.pressed, asked.hogs, out),
             "healthy": lambda: healthy(asked.testbed, asked.core, asked.healthy, out),
             "speed": lambda: speed(asked.testbed, asked.core, asked.rounds, asked.turn, out),
         }[asked.what]()
         print(json.dumps({name: value for name, value in found.items() if name != "transitions"}, indent=1))
+        (out / "found.json").write_text(json.dumps({"what": asked.what, "found": found}, indent=1) + "\n")
         keep(asked.what, found, out)
 
 

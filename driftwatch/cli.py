@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import click
 from click.core import ParameterSource
@@ -30,6 +30,7 @@ from driftwatch.explain import html
 from driftwatch.incidents.models import Format, Incident, Severity
 from driftwatch.live.command import watch as watch_live
 from driftwatch.price import delays
+from driftwatch.report import Report
 from driftwatch.simulate import CONFOUNDERS, SHAPES
 from driftwatch.simulate import SEVERITIES as FELT
 from driftwatch.simulate import simulate as simulation
@@ -251,18 +252,31 @@ def budget(requests: tuple[str, ...], config: str | None, rate: float | None, js
 @app.command()
 @click.argument("incidents", metavar="INCIDENTS.JSON", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--format", "format_", type=click.Choice(FORMATS), default="text", show_default=True, help="How to say it."
+    "--format",
+    "format_",
+    type=click.Choice((*FORMATS, "json")),
+    default="text",
+    show_default=True,
+    help="How to say it.",
 )
 @click.option("--id", "id_", metavar="ID", help="Only this incident.")
-def explain(incidents: Path, format_: Format, id_: str | None) -> int:
+@click.option("--out", type=Output(), metavar="FILE", help="Write it there instead of printing it.")
+def explain(incidents: Path, format_: Format | Literal["json"], id_: str | None, out: Path | None) -> int:
     """Say in words what is in INCIDENTS.JSON: what scan --json wrote, or one incident."""
-    chosen = [i for i in stored_incidents(incidents) if id_ in (None, i.id)]
+    stored = stored_report(incidents)
+    chosen = [i for i in stored.incidents if id_ in (None, i.id)]
     if id_ and not chosen:
         raise InputError(f"there is no incident '{id_}'", source=str(incidents))
-    if format_ == "html":
-        click.echo(html.page(chosen))
+    if format_ == "json":
+        said = json.dumps([i.to_dict() for i in chosen], indent=2)
+    elif format_ == "html":
+        said = html.page(chosen) if id_ or not stored.version else stored.page()
     else:
-        click.echo("\n\n".join(i.explain(format_) for i in chosen) or "No incidents.")
+        said = "\n\n".join(i.explain(format_) for i in chosen) or "No incidents."
+    if out is None:
+        click.echo(said)
+    else:
+        out.write_text(said, encoding="utf-8")
     return 0
 
 
@@ -277,8 +291,8 @@ app.add_command(watch_live)
 app.add_command(collect)
 
 
-def stored_incidents(path: Path) -> list[Incident]:
-    """Read incidents back from a report, a list of incidents, or one incident.
+def stored_report(path: Path) -> Report:
+    """Read incidents back from a report, a list of incidents, or one incident; only the first is a whole report.
 
     Raises
     ------
@@ -287,9 +301,9 @@ def stored_incidents(path: Path) -> list[Incident]:
     """
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(stored, dict):
-            stored = stored.get("incidents", [stored])
-        return [Incident.model_validate(record) for record in stored]
+        if isinstance(stored, dict) and "incidents" in stored:
+            return Report.model_validate(stored)
+        return Report(incidents=tuple(map(Incident.model_validate, stored if isinstance(stored, list) else [stored])))
     except ValidationError as error:
         field = ".".join(map(str, error.errors()[0]["loc"]))
         raise InputError(f"not an incident: '{field}': {error.errors()[0]['msg']}", source=str(path)) from error

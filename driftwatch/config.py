@@ -210,6 +210,14 @@ class Health(Section):
     rules_files: tuple[str, ...] = Field((), description="Prometheus rule files; simple comparisons are read.")
 
 
+class Economics(Section):
+    """What GPUs cost, so that it can be said what an incident does to the price of a token."""
+
+    gpu_hour: float = Field(0.0, ge=0, description="Price of one GPU for an hour; 0: no cost is told.")
+    currency: str = Field("USD", max_length=16, description="Of the price, as shown.")
+    gpus: float = Field(0.0, ge=0, description="GPUs that serve all of this; 0: counted from their metrics.")
+
+
 class Monitoring(Section):
     """How a monitor lives in a serving process."""
 
@@ -257,6 +265,7 @@ class Config(Section):
     incidents: Incidents = Field(Incidents(), description="How evidence becomes incidents.")
     attribution: Attribution = Field(Attribution(), description="How causes are looked for.")
     health: Health = Field(Health(), description="The checks of your dashboards.")
+    economics: Economics = Field(Economics(), description="What GPUs cost.")
     alerts: Alerts = Field(Alerts(), description="Who is told of incidents, of which, and when.")
     monitor: Monitoring = Field(Monitoring(), description="How a monitor lives in a serving process.")
 

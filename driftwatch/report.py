@@ -13,12 +13,14 @@ from pydantic import Field, ValidationError
 
 from driftwatch._optional import load
 from driftwatch.errors import InputError, MissingExtra
-from driftwatch.explain import headline, html, render, text
+from driftwatch.explain import headline, html, plot, render, text
 from driftwatch.explain.facts import sentences
 from driftwatch.explain.findings import lead
 from driftwatch.explain.numbers import clean, clock, lasting, utc
+from driftwatch.explain.panel import Tile
 from driftwatch.explain.story import Section, Table
-from driftwatch.incidents.models import Incident, Record
+from driftwatch.incidents.models import Incident
+from driftwatch.incidents.record import Record
 from driftwatch.sinks import Outbox, Outcome, Sink
 from driftwatch.statistics.whitening import PROMISED
 
@@ -86,8 +88,22 @@ class Report(Record):
             If the extra ``report`` is not installed.
         """
         target = Path(path)
-        target.write_text(html.page(self.incidents, **self._layout()), encoding="utf-8")
+        target.write_text(self.page(), encoding="utf-8")
         return target
+
+    def page(self) -> str:
+        """The same page as text."""
+        return html.page(self.incidents, **self._layout())
+
+    def plot(self) -> Any:
+        """The pictures of the page as one altair chart: the timeline, then those of the first twelve incidents.
+
+        Raises
+        ------
+        MissingExtra
+            If the extra ``report`` is not installed.
+        """
+        return plot(self.incidents, self._period())
 
     def to_json(self, path: str | Path | None = None) -> str:
         """All facts as JSON, also into a file if one is named; `from_json` reads it back."""
@@ -189,16 +205,20 @@ class Report(Record):
         except MissingExtra:
             return f"<pre>{escaping.escape(str(self))}</pre>"
 
+    def _period(self) -> tuple[datetime, datetime] | None:
+        return (self.started_at, self.ended_at) if self.started_at and self.ended_at else None
+
     def _layout(self) -> dict[str, Any]:
         verdict, extent = self.summary()
-        period = (self.started_at, self.ended_at) if self.started_at and self.ended_at else None
         made = f"driftwatch {clean(self.version, 30)}, configuration {clean(self.config_digest, 30)}"
         return {
             "heading": verdict,
             "summary": (extent,),
             "watched": self.watched(),
-            "period": period,
+            "period": self._period(),
             "footer": made if self.version else "",
+            "tiles": () if self.incidents else self._tiles(),
+            "quiet": not self.incidents and self._judged(),
         }
 
     def _verdict(self) -> str:
@@ -206,9 +226,24 @@ class Report(Record):
             counts = Counter(f"{i.severity} {i.kind}" for i in self.incidents)
             many = f"{len(self.incidents)} incident{'s' if len(self.incidents) > 1 else ''}"
             return f"{many} ({', '.join(f'{n} {what}' for what, n in counts.items())})"
-        if any(stream.state == "watching" for stream in self.streams):
+        if self._judged():
             return "no incident: nothing that is judged moved by more than its margin"
         return "no incident, but nothing is judged yet: no stream has learnt what is healthy"
+
+    def _judged(self) -> bool:
+        return any(stream.state == "watching" for stream in self.streams)
+
+    def _tiles(self) -> tuple[Tile, ...]:
+        """How much was looked at, where nothing was found."""
+        judged = sum(stream.state == "watching" for stream in self.streams)
+        period = self._period()
+        lasted = lasting((utc(period[1]) - utc(period[0])).total_seconds()) if period else "unknown"
+        return (
+            Tile("streams judged", f"{judged:,} of {len(self.streams):,}", "each against its own healthy past"),
+            Tile("requests", f"{self.requests:,}", "read and given to a tick"),
+            Tile("samples of metrics", f"{self.samples:,}", f"{len(self.absent):,} expected series absent"),
+            Tile("watched for", lasted, "of event time"),
+        )
 
     def _extent(self) -> str:
         read = f"{self.requests:,} requests and {self.samples:,} samples of metrics"

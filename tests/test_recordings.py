@@ -127,6 +127,21 @@ def test_quality_and_latency_under_memory_pressure_are_one_incident(recordings: 
     assert any("tenant=batch" in link for link in first.via)
 
 
+@pytest.mark.parametrize("scale", [300, 400, 500, 600, 700, 800, 900, 1000, 1500, 2000])
+def test_a_burst_beyond_the_cap_on_sequences_is_not_blamed_on_gpu_memory(recordings: Path, scale: int) -> None:
+    """A real GPU whose engine runs 256 sequences at most, while its KV cache stays below half."""
+    gpu = recordings / "vllm_gpu"
+    calm, burst = gpu / "scale100", gpu / f"scale{scale}"
+    healthy = dw.fit(calm / "requests.jsonl.gz", metrics=calm / "metrics.om.gz")
+    report = dw.scan(burst / "requests.jsonl.gz", metrics=burst / "metrics.om.gz", baseline=healthy)
+    assert [i.kind for i in report.incidents] == ["degradation"]
+    standing = [c.name for c in report.incidents[0].causes if c.tier != "ruled_out"]
+    assert not [name for name in standing if any(word in name for word in MEMORY)]
+    if scale < 2000:  # there it begins in the third tick: nothing was measured before it to compare with
+        assert standing[0] == "concurrency_cap"
+        assert "--max-num-seqs" in report.incidents[0].explain()
+
+
 def test_an_engines_histograms_alone_are_enough(recordings: Path) -> None:
     folder = recordings / "vllm_cpu" / "kv_hog"
     assert_it_is_the_hog(dw.scan(metrics=folder / "metrics.om.gz"), folder, rows=False)

@@ -106,26 +106,30 @@ def test_the_page_is_small_and_needs_nothing_from_outside(tmp_path):
     assert "Time to first token 0.05 s → 3.1 s" in page
 
 
-def test_figures_make_room_for_the_incidents_after_them(monkeypatch, tmp_path):
-    monkeypatch.setattr(html, "_ROOM_FOR_FIGURES", 50_000)
-    page = FOUND.model_copy(update={"incidents": (SAMPLE,) * 3}).to_html(tmp_path / "some.html").read_text()
-    assert page.count("<article") == 3
-    assert page.count("<figure>") == 1
-    assert page.count("The figure is left out to keep this page small") == 2
+def test_fifty_incidents_are_all_on_the_page_and_the_worst_have_all_their_pictures(tmp_path):
+    mild = SAMPLE.model_copy(update={"severity": "info"})
+    page = FOUND.model_copy(update={"incidents": (mild,) * 48 + (SAMPLE,) * 2}).to_html(tmp_path / "f.html").read_text()
+    assert len(page.encode()) < 1_500_000
+    assert page.count("<article") == 50
+    assert page.count('<figure class="time"') >= 30
+    assert [int(n) for n in re.findall(r'id="incident-(\d+)"', page)] == list(range(1, 51))
+    articles = re.split(r"(?=<article)", page)[1:]
+    assert [a.count('class="wide"') for a in articles[-2:]] == [1, 1]
+    assert page.count("The figure is left out to keep this page small") == 50 - page.count('<figure class="time"')
 
 
 def test_any_number_of_incidents_keeps_the_page_small(tmp_path):
     plain = SAMPLE.model_copy(update={"chart": None})
     page = FOUND.model_copy(update={"incidents": (plain,) * 200}).to_html(tmp_path / "many.html").read_text()
     assert len(page.encode()) < 1_500_000
-    assert f"{200 - page.count('<article')} more incidents are left out" in page
+    assert page.count("<article") + int(re.search(r"(\d+) more incidents are left out", page)[1]) == 200
 
 
 def test_a_notebook_shows_the_page_and_its_style_stays_inside():
     shown = FOUND._repr_html_()
     assert shown.lstrip().startswith('<div class="driftwatch">')
     style = re.search(r"<style>(.*?)</style>", shown, re.DOTALL)[1]
-    selectors = re.findall(r"(?m)^\s*([.\w][^{}@]*)\{", style)
+    selectors = [re.sub(r"\([^()]*\)", "", s) for s in re.findall(r"(?m)^\s*([.\w][^{}@]*)\{", style)]
     assert selectors
     assert all(part.strip().startswith(".driftwatch") for s in selectors for part in s.split(","))
 
@@ -136,3 +140,28 @@ def test_without_the_extra_a_notebook_shows_text_and_a_page_says_what_to_install
     assert QUIET._repr_html_().startswith("<pre>No incident")
     with pytest.raises(MissingExtra, match=r"driftwatch-serving\[report\]"):
         QUIET.to_html(tmp_path / "report.html")
+
+
+def test_a_plot_has_the_pictures_of_the_page():
+    twice = FOUND.model_copy(update={"incidents": (SAMPLE, SAMPLE)})
+    drawn = twice.plot().to_dict()
+    assert len(drawn["vconcat"]) == 1 + 2 * len(SAMPLE.plot().to_dict()["vconcat"])
+    assert drawn["datasets"]["0 bars"][1]["number"] == "2"
+    assert "nothing to draw" in str(QUIET.plot().to_dict())
+
+
+def test_an_incident_shows_itself_in_a_notebook(monkeypatch):
+    shown = SAMPLE._repr_html_()
+    assert shown.lstrip().startswith('<div class="driftwatch">')
+    assert "<svg" in shown
+    assert 'type="radio"' not in shown
+    html._environment.cache_clear()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    assert SAMPLE._repr_html_().startswith("<pre>Time to first token")
+
+
+def test_nothing_found_is_only_called_quiet_where_something_is_judged():
+    assert '<h1 class="quiet">' in QUIET.page()
+    assert "1 of 2" in QUIET.page()
+    assert '<h1 class="quiet">' not in Report().page()
+    assert '<h1 class="quiet">' not in FOUND.page()

@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from driftwatch.explain.drawing import svg
+from driftwatch.explain.drawing import Drawing
 
 _STREAM = 303
 _COLOURS = ["#8b929e", "#1d4ed8"]
@@ -29,4 +29,4 @@ def figure(found: Mapping[str, Any]) -> str:
     points = base.mark_point(size=70, filled=True, strokeWidth=1.5).encode(
         x, alt.Y("pair:N", sort=pairs, title=None, axis=alt.Axis(labelLimit=360)), fill=filled, stroke=colour
     )
-    return svg(alt, points, {"swaps": rows})
+    return Drawing((points,), {"swaps": rows}).svg()

@@ -60,7 +60,7 @@ def _online(detector: Any) -> Callable[[Any], Iterator[float]]:
 
 def evidently(reference: Any) -> dict[str, Callable[[Any], Iterator[float]]]:
     """Its embedding drift on windows that follow one another."""
-    import pandas as pd  # type: ignore[import-untyped]
+    import pandas as pd
     from evidently.legacy.metrics.data_drift.embedding_drift_methods import mmd, model
 
     before = pd.DataFrame(reference)

@@ -30,6 +30,8 @@ class Load:
         Chats a second, on average.
     words, tokens
         Words of a chat's prompt, on average, and tokens asked for.
+    swing, period_s
+        The rate goes up and down by this share of it, once in so many seconds.
     hogs
         Long requests of tenant ``batch`` at a time, while they last.
     seed
@@ -38,6 +40,8 @@ class Load:
 
     url: str
     rate: float = 3.0
+    swing: float = 0.0
+    period_s: float = 1200.0
     words: int = 60
     tokens: int = 96
     hogs: int = 0
@@ -56,7 +60,8 @@ class Load:
                     self._hog(client, random.Random(draw.random()), began, hogs_from, hogs_until, seconds)
                 )
             while (waited := time.monotonic() - began) < seconds:
-                pause = draw.expovariate(self.rate)
+                now = self.rate * (1.0 + self.swing * math.sin(2.0 * math.pi * waited / self.period_s))
+                pause = draw.expovariate(now)
                 await asyncio.sleep(min(pause, max(seconds - waited, 0.0)))
                 length = max(5, int(draw.lognormvariate(math.log(self.words), 0.4)))
                 group.create_task(self.ask(client, "chat", text_of(draw, length), self.tokens))

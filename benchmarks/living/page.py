@@ -58,11 +58,16 @@ def _known(run: Row) -> str:
 
 def _healthy(run: Row) -> list[str]:
     told = len({one["id"] for one in run["transitions"]})
+    evidence = dict(run["evidence"])
+    threshold = evidence.pop("threshold", float("nan"))
+    name, most = max(evidence.items(), key=lambda item: item[1], default=("none", 0.0))
     return [
         "## Healthy traffic",
         "",
         f"`python benchmarks/live_vllm.py healthy --testbed FOLDER`: {run['seconds'] / 60:.0f} minutes of chats at 2 a "
-        f"second, {run['requests']} requests: {told} incidents. At the end: `{run['state']}`.",
+        f"second, up and down by a quarter every 20 minutes; {run['requests']} requests, {run['failed']} failed: "
+        f"{told} incidents. The most evidence that any signal had was 10^{most:.1f} ({name}); it takes "
+        f"10^{threshold:.1f}. At the end: `{run['state']}`.",
     ]
 
 

@@ -11,24 +11,24 @@ from datetime import UTC, datetime
 import numpy as np
 
 from driftwatch.attribution.answers import change_of
-from driftwatch.attribution.candidates import label
 from driftwatch.attribution.causes import find_causes
+from driftwatch.attribution.doses import doses_of
+from driftwatch.attribution.drawn import CHART_TICKS, chart_of, plain, watched
+from driftwatch.attribution.economics import economics_of
 from driftwatch.attribution.health import Rule, evaluate, silent
+from driftwatch.attribution.memory import memory_of
 from driftwatch.attribution.parts import segments_of
 from driftwatch.attribution.placement import of_pod
 from driftwatch.attribution.scene import Scene
 from driftwatch.detectors import Shift
 from driftwatch.events.signals import BY_NAME, Signal
 from driftwatch.incidents.life import Alarm, Life, severity_of
-from driftwatch.incidents.models import AnswerChange, Cause, Chart, Finding, Incident, Line, Mark, Segment, Severity
+from driftwatch.incidents.models import AnswerChange, Cause, Finding, Incident, Mark, Segment, Severity
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.whitening import PROMISED
 from driftwatch.ticks.series import SeriesStore
 
 _REFERENCE_TICKS = 720  # healthy ticks that causes are compared with
-_CHART_TICKS = 60  # drawn before the onset
-_CHART_POINTS = 240
-_DRAWN_CAUSES = 4
 _CREPT = "It began before the history that is kept: neither its cause nor who was hit is looked for."
 
 
@@ -101,9 +101,22 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
         health=health,
         segments=segments,
         answers=_answers(findings, scene, lead, until),
+        memory=memory_of(scene, first, lead.shift.onset, until) if kept else None,
+        economics=economics_of(scene, first, lead.shift.onset, until) if kept else None,
         markers=marks_of(scene, clock, lead.shift.onset, until),
         notes=(*_notes(scene, causes, lead), *inside.notes, *(() if kept else (_CREPT,))),
-        chart=_chart(findings, causes, scene, first, lead, last),
+        chart=chart_of(
+            [f for f in findings if f.stream == lead.stream],
+            scene,
+            first,
+            lead.shift.onset,
+            last,
+            causes=causes,
+            beside=lambda start, step: watched(checks, health, scene, start, last, step),
+        ),
+        doses=doses_of(
+            lead, inside.excess, _towards_harm(lead), causes, replace(scene, series=inside.series), first, until
+        ),
     )
 
 
@@ -162,17 +175,8 @@ def _sizes(
         after = float(np.nansum(raw * total) / max(total.sum(), 1.0))
         return after - shift.size, after, shift.size, (shift.size - room, shift.size + room)
     typical = float(np.nanmedian(raw)) if np.isfinite(raw).any() else shift.reference + shift.size
-    after, before = (_plain(signal, x, width) for x in (typical, typical - shift.size))
+    after, before = (plain(signal, x, width) for x in (typical, typical - shift.size))
     return before, after, math.expm1(shift.size), (math.expm1(shift.size - room), math.expm1(shift.size + room))
-
-
-def _plain(signal: Signal, log_value: float, width: float) -> float:
-    """A log value in the signal's unit: tokens were counted as ln(1 + n), rates as ln(n + 1/2) a tick."""
-    if signal.difference:
-        return log_value
-    if signal.shape == "size":
-        return math.expm1(log_value)
-    return max(math.exp(log_value) - 0.5, 0.0) / width if signal.shape == "rate" else math.exp(log_value)
 
 
 def _excess(alarm: Alarm, scene: Scene, first: int, last: int) -> Floats:
@@ -246,8 +250,8 @@ def extra_of(scene: Scene, stream: str, first: int, last: int) -> dict[str, Floa
 def marks_of(scene: Scene, clock: Clock, onset: int, last: int) -> tuple[Mark, ...]:
     """Markers from shortly before the onset on."""
     return tuple(
-        Mark(at=clock.at(onset - _CHART_TICKS + e.at_tick), kind=e.kind, text=e.text)
-        for e in scene.events(onset - _CHART_TICKS, last)
+        Mark(at=clock.at(onset - CHART_TICKS + e.at_tick), kind=e.kind, text=e.text)
+        for e in scene.events(onset - CHART_TICKS, last)
     )
 
 
@@ -266,54 +270,3 @@ def _notes(scene: Scene, causes: Sequence[Cause], lead: Alarm) -> tuple[str, ...
             f"the promise about false alarms holds from {PROMISED:.0f}"
         )
     return tuple(notes)
-
-
-def _chart(
-    findings: Sequence[Finding], causes: Sequence[Cause], scene: Scene, first: int, lead: Alarm, last: int
-) -> Chart:
-    """Signals over what was expected, and the candidate causes, thinned to what a screen can show."""
-    first = max(first, lead.shift.onset - _CHART_TICKS)
-    step = max(1, math.ceil((last - first + 1) / _CHART_POINTS))
-    lines = [_signal_line(f, scene, first, last, step) for f in findings if f.stream == lead.stream]
-    named = [c for c in causes if c.tier != "ruled_out" and c.role != "event"][:_DRAWN_CAUSES]
-    known = {
-        (c.name, *sorted(c.scope.items())): c for c in scene.candidates(lead.stream, first, lead.shift.onset, last)
-    }
-    for cause in named:
-        drawn = known.get((cause.name, *sorted(cause.scope.items())))
-        if drawn is not None:
-            lines.append(Line(name=label(drawn), unit=drawn.unit, role=drawn.role, value=_thin(drawn.values, step)))
-    time = tuple(float(t) * scene.width for t in range(first, last + 1, step))
-    return Chart(time=time, lines=tuple(lines))
-
-
-def chart_of(findings: Sequence[Finding], scene: Scene, first: int, onset: int, last: int) -> Chart:
-    """The signals alone, thinned to what a screen can show."""
-    first = max(first, onset - _CHART_TICKS)
-    step = max(1, math.ceil((last - first + 1) / _CHART_POINTS))
-    time = tuple(float(t) * scene.width for t in range(first, last + 1, step))
-    return Chart(time=time, lines=tuple(_signal_line(f, scene, first, last, step) for f in findings))
-
-
-def _signal_line(finding: Finding, scene: Scene, first: int, last: int, step: int) -> Line:
-    signal = BY_NAME[finding.signal]
-    value, raw, _ = scene.histories[finding.stream].signal(finding.signal, first, last)
-    if signal.shape == "share":
-        return Line(name=signal.name, unit=signal.unit, role="signal", value=_thin(raw, step), expected=())
-    shown, expected = _thin(raw, step), _thin(raw - value, step)
-    plain = [[None if x is None else _plain(signal, x, scene.width) for x in line] for line in (shown, expected)]
-    conditional = bool(signal.given)
-    return Line(
-        name=signal.name,
-        unit=signal.unit,
-        role="signal",
-        value=tuple(plain[0]),
-        expected=tuple(plain[1]) if conditional else (),
-    )
-
-
-def _thin(values: Floats, step: int) -> tuple[float | None, ...]:
-    padded = np.concatenate([values, np.full(-len(values) % step, np.nan)]).reshape(-1, step)
-    some = np.isfinite(padded)
-    mean = np.where(some, padded, 0.0).sum(axis=1) / np.maximum(some.sum(axis=1), 1)
-    return tuple(round(float(m), 6) if ok else None for m, ok in zip(mean, some.any(axis=1), strict=True))

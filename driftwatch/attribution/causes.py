@@ -16,6 +16,7 @@ from driftwatch.attribution.candidates import Candidate, Event, families, held
 from driftwatch.attribution.dose import clipped
 from driftwatch.attribution.effect import Effect, effect_of
 from driftwatch.attribution.measure import measured
+from driftwatch.attribution.physics import acts
 from driftwatch.attribution.screening import LATE_S, screen, turning_point
 from driftwatch.attribution.shares import Share
 from driftwatch.attribution.verdict import PINNED, event_cause, ruled_out, verdict
@@ -91,7 +92,8 @@ def find_causes(
     """
     excess = np.asarray(excess, np.float64)
     since = excess[onset:][~np.isnan(excess[onset:])]
-    if not len(since) or np.isnan(excess[:onset]).all():
+    healthy = excess[: max(onset - round(LATE_S / tick_s), onset // 2)]  # what is nearer may be of the incident
+    if not len(since) or np.isnan(healthy).all():
         return ()
     worse = 1.0 if float(clipped(since).mean()) >= 0 else -1.0
     effect = effect_of(worse * excess, onset, tick_s, settings, signal, onset_interval)
@@ -99,7 +101,8 @@ def find_causes(
     late = _latest(effect)
     harm = np.maximum(np.nan_to_num(effect.excess[onset:]), 0.0)
     screened = [screen(family, onset, tick_s, late, harm) for family in families(candidates, onset, worse)]
-    examined = sorted((s for s in screened if not s.out), key=lambda s: -s.shift)[: settings.max_candidates]
+    passed = sorted((s for s in screened if not s.out), key=lambda s: (not acts(s.family, signal), -s.shift))
+    examined = passed[: settings.max_candidates]  # first what is known to act on this, then what moved most
     near = [event for event in events if _near(event, effect, onset_interval)]
     cases, event_shares = measured(effect, examined, near, screened, rng)
     causes = [verdict(case, settings.significance) for case in cases]

@@ -20,7 +20,7 @@ from driftwatch.events.columns import Floats
 from driftwatch.incidents.models import HealthCheck, State
 from driftwatch.ticks.series import SeriesId, SeriesStore
 
-__all__ = ["STANDARD", "Rule", "evaluate", "silent"]
+__all__ = ["STANDARD", "Rule", "evaluate", "silent", "watched"]
 
 _BEFORE_S = 60.0  # what began this shortly before the onset, which is an estimate, counts as begun with it
 
@@ -77,6 +77,16 @@ def evaluate(
         return _outcome(rule, _measured(rule, store, first_tick, last_tick, extra or {}), before, store.width_s)
 
     return tuple(_first_measured([outcome(r) for r in (rule, *rule.alternatives)]) for rule in checks)
+
+
+def watched(rule: Rule, store: SeriesStore, first: int, last: int, extra: Mapping[str, Floats]) -> Floats:
+    """What a check compares in each tick of ``[first, last]``: the value closest to firing of all label sets."""
+    measured = [m.values for r in (rule, *rule.alternatives) for m in _measured(r, store, first, last, extra)]
+    if not measured:
+        return np.full(last - first + 1, np.nan)
+    values = np.stack(measured)
+    badness = np.where(np.isnan(values), -np.inf, _badness(rule, values))
+    return np.asarray(np.take_along_axis(values, badness.argmax(axis=0)[None], axis=0)[0])
 
 
 def silent(checks: Sequence[HealthCheck]) -> bool:

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.baseline import Judged, Observed, SegmentSums
 from driftwatch.statistics.buckets import Floats, Ints
@@ -50,11 +51,15 @@ class StreamHistory:
             self.flows.append(ticks.flows())
 
     def settle(self, since: int) -> None:
-        """Put the pieces from a tick on together: one tick each, they would take many times the memory."""
+        """Put the pieces from a tick on together: one tick each, they would take many times the memory.
+
+        What several signals have in common (their ticks, their requests) is kept once.
+        """
+        once: Once = {}
         for observed in self.observed.values():
-            _join(observed, since)
+            _join(observed, since, once)
         for segments in self.segments.values():
-            _join(segments, since)
+            _join(segments, since, once)
         late: list[Ticks] = []
         while self.flows and self.flows[-1].flow_known[0] >= since:
             late.insert(0, self.flows.pop())
@@ -141,6 +146,8 @@ class StreamHistory:
 
 _COLUMNS = ("tick", "segment", "count", "total", "squares", "raw")
 Piece = TypeVar("Piece", Observed, SegmentSums)
+Once = dict[tuple[str, bytes], NDArray[Any]]
+"""Columns by their content."""
 
 
 def _joined(pieces: Collection[Piece]) -> Piece:
@@ -150,12 +157,18 @@ def _joined(pieces: Collection[Piece]) -> Piece:
     return replace(first, **columns)
 
 
-def _join(pieces: deque[Piece], since: int) -> None:
+def _join(pieces: deque[Piece], since: int, once: Once) -> None:
     late: list[Piece] = []
     while pieces and pieces[-1].tick[0] >= since:
         late.insert(0, pieces.pop())
     if late:
-        pieces.append(_joined(late) if len(late) > 1 else late[0])
+        whole = _joined(late)
+        columns: dict[str, Any] = {name: _kept(getattr(whole, name), once) for name in _arrays(whole)}
+        pieces.append(replace(whole, **columns))
+
+
+def _kept(column: NDArray[Any], once: Once) -> NDArray[Any]:
+    return once.setdefault((column.dtype.char, column.tobytes()), column)
 
 
 def _taken_up(whole: Piece, lengths: Sequence[int]) -> deque[Piece]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from driftwatch.attribution.account import Clock, chart_of, extra_of, marks_of
+from driftwatch.attribution.account import Clock, extra_of, marks_of
+from driftwatch.attribution.drawn import chart_of
 from driftwatch.attribution.health import Rule, evaluate, silent
 from driftwatch.attribution.scene import Scene
 from driftwatch.incidents.life import severity_of

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from driftwatch.attribution.candidates import Event, Family, label
 from driftwatch.attribution.dose import Dose, dose_response, readings, trailing, usable_ticks
 from driftwatch.attribution.effect import Effect
-from driftwatch.attribution.physics import unlikely, with_steps
+from driftwatch.attribution.physics import acts, if_fed, unlikely, with_steps
 from driftwatch.attribution.screening import HEADROOM, Screened
 from driftwatch.attribution.shares import Share, best_lag, family_term, parts, shares, step_term
-from driftwatch.attribution.verdict import Case, decided
+from driftwatch.attribution.verdict import PINNED_AT, Case, decided
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +40,8 @@ def measured(
     terms += [step_term(window, event.at_tick) for event in near]
     if not terms or float(window.excess[window.during].sum()) <= 0:
         return [], [Share(0.0, 0.0, 1.0)] * len(near)
-    found_shares = shares(terms, window, effect.onset, rng)
+    known = [family.exogenous or acts(family, effect.signal) for family in found] + [True] * len(near)
+    found_shares = shares(terms, window, effect.onset, rng, known)
     doses = _gate(effect, found, [s.family for s in screened if s.family.exogenous], rng)
     event_shares = found_shares[len(found) :]
     cases = [
@@ -112,7 +113,7 @@ def _case(effect: Effect, screened: Screened, share: Share, dose: Dose | None) -
     moved = [label(c) for c, m in zip(family.candidates, screened.members, strict=True) if m.up]
     lag = dose.lag if dose is not None else best_lag(family.values[0], effect.window, effect.lags)
     ceiling = family.head.ceiling
-    pinned = 0.0 if ceiling is None else float((np.abs(family.values[0, ticks]) >= 0.98 * ceiling).mean())
+    pinned = 0.0 if ceiling is None else float((np.abs(family.values[0, ticks]) >= PINNED_AT * ceiling).mean())
     return Case(
         screened=screened,
         share=share,
@@ -164,7 +165,7 @@ def _downstream(case: Case, cases: Sequence[Case], level: float) -> Case:
     """What another mechanism may have moved is not told apart from it while that one stands."""
     above = UPSTREAM.get(case.family.head.name, ())
     standing = [c for c in cases if c.family.head.name in above and decided(c, level)[0] != "ruled_out"]
-    return replace(case, together=standing[0].family.label) if standing else case
+    return replace(case, together=standing[0].family.label, step="") if standing else case
 
 
 def _likeness(effect: Effect, one: Family, other: Family) -> float:
@@ -177,7 +178,7 @@ def _chained(effect: Effect, cases: Sequence[Case]) -> list[Case]:
     """Name what drives each mechanism: the traffic that explains most of its rise."""
     traffic = [case for case in cases if case.family.exogenous]
     if not traffic:
-        return list(cases)
+        return [if_fed(case) for case in cases]
     drives: dict[int, tuple[str, float]] = {}
     chains: dict[int, tuple[str, ...]] = {}
     mechanisms = []
@@ -188,11 +189,11 @@ def _chained(effect: Effect, cases: Sequence[Case]) -> list[Case]:
         top = int(np.argmax(explained))
         if explained[top] >= DRIVES:
             driver = traffic[top]
-            case = replace(case, by_way=min(1.0, sum(explained)), chain=(driver.family.label, *case.chain))
+            case = if_fed(replace(case, by_way=min(1.0, sum(explained)), chain=(driver.family.label, *case.chain)))
             alive = decided(case, effect.settings.significance)[0] != "ruled_out"
             if alive and explained[top] > drives.get(id(driver), ("", 0.0))[1]:
                 drives[id(driver)], chains[id(driver)] = (case.family.label, explained[top]), case.chain
-        mechanisms.append(case)
+        mechanisms.append(if_fed(case))
     drivers = [replace(t, drives=drives[id(t)], chain=chains[id(t)]) if id(t) in drives else t for t in traffic]
     return mechanisms + drivers
 

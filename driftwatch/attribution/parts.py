@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.attribution.scene import Scene
 from driftwatch.attribution.segments import Cells, find_segments
-from driftwatch.baseline import SegmentSums
+from driftwatch.baseline import PARTS, SegmentSums, part_labels, parts_name
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.life import Alarm
 from driftwatch.incidents.models import Segment
@@ -33,25 +35,50 @@ def segments_of(scene: Scene, lead: Alarm, first: int, last: int) -> tuple[Segme
         Ticks that are looked at.
     """
     signal = BY_NAME[lead.signal].tail_of or lead.signal  # the slowest are compared by how slow they are
-    sums = scene.histories[lead.stream].segment_sums(signal, first, last)
-    numbers = np.unique(sums.segment)
-    if not len(numbers):
+    measured = _measured(scene, lead.stream, signal, first, last)
+    if not len(measured.numbers):
         return ()
-    after = sums.tick >= lead.shift.onset
-    cells = _cells(scene, sums, numbers, after)
+    after = measured.sums.tick >= lead.shift.onset
+    cells = _cells(measured, after)
     found = find_segments(cells, signal=signal) or _only(scene, lead.stream, signal, cells)
-    return tuple(_in_units(segment, scene, sums, numbers, after) for segment in found)
+    return tuple(_in_units(segment, measured, after) for segment in found)
 
 
-def _cells(scene: Scene, sums: SegmentSums, numbers: Ints, after: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Cells:
-    where = [scene.segments.where(int(n)) for n in numbers]
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Sums of one signal, and the labels behind each of their numbers."""
+
+    sums: SegmentSums
+    numbers: Ints
+    where: list[dict[str, str]]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(label for where in self.where for label in where))
+
+
+def _measured(scene: Scene, stream: str, signal: str, first: int, last: int) -> _Sums:
+    """By segment and part where that is known: a state of an older version, and texts, have segments only."""
+    sums = scene.histories[stream].segment_sums(parts_name(signal), first, last)
+    if len(sums.tick):
+        numbers = np.unique(sums.segment)
+        return _Sums(
+            sums, numbers, [scene.segments.where(n // PARTS) | part_labels(n % PARTS) for n in numbers.tolist()]
+        )
+    sums = scene.histories[stream].segment_sums(signal, first, last)
+    numbers = np.unique(sums.segment)
+    return _Sums(sums, numbers, [scene.segments.where(n) for n in numbers.tolist()])
+
+
+def _cells(measured: _Sums, after: NDArray[np.bool_]) -> Cells:
+    sums, numbers = measured.sums, measured.numbers
     position = np.searchsorted(numbers, sums.segment)
 
-    def total(values: Floats, rows: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Floats:
+    def total(values: Floats, rows: NDArray[np.bool_]) -> Floats:
         return np.asarray(np.bincount(position[rows], weights=values[rows], minlength=len(numbers)), np.float64)
 
     return Cells(
-        labels={label: [w.get(label) for w in where] for label in scene.segments.labels},
+        labels={label: [w.get(label) for w in measured.where] for label in measured.labels},
         n_before=total(sums.count, ~after),
         n_after=total(sums.count, after),
         sum_before=total(sums.total, ~after),
@@ -84,18 +111,23 @@ def _only(scene: Scene, stream: str, signal: str, cells: Cells) -> tuple[Segment
     return ()
 
 
-def _in_units(
-    segment: Segment,
-    scene: Scene,
-    sums: SegmentSums,
-    numbers: Ints,
-    after: np.ndarray[tuple[int], np.dtype[np.bool_]],
-) -> Segment:
+def _in_units(segment: Segment, measured: _Sums, after: NDArray[np.bool_]) -> Segment:
     """Before and after as geometric means in the signal's unit, before for the workload of after."""
-    own = [n for n in numbers if segment.where.items() <= scene.segments.where(int(n)).items()]
-    rows = np.isin(sums.segment, own)
+    own = [
+        n for n, where in zip(measured.numbers, measured.where, strict=True) if segment.where.items() <= where.items()
+    ]
+    rows = np.isin(measured.sums.segment, own)
+    before, typical = _typical(measured.sums, rows, after)
+    found: dict[str, float | None] = {"before": before, "after": typical}
+    if BY_NAME[segment.signal].shape == "duration" and segment.compared:
+        others = _typical(measured.sums, ~rows, after)
+        found |= {"added": typical - before, "rest": others[1] - others[0]}
+    return segment.model_copy(update=found)
+
+
+def _typical(sums: SegmentSums, rows: NDArray[np.bool_], after: NDArray[np.bool_]) -> tuple[float, float]:
     now, then = rows & after, rows & ~after
     n_now, n_then = (max(float(sums.count[r].sum()), 1.0) for r in (now, then))
     typical = float(sums.raw[now].sum()) / n_now
     moved = float(sums.total[now].sum()) / n_now - float(sums.total[then].sum()) / n_then
-    return segment.model_copy(update={"before": math.exp(typical - moved), "after": math.exp(typical)})
+    return math.exp(typical - moved), math.exp(typical)

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Candidate
+from driftwatch.attribution.candidates import Candidate, Family
+from driftwatch.attribution.dose import LEAST_TICKS
 from driftwatch.attribution.effect import Effect
 from driftwatch.attribution.screening import BLOCK_S, LATE_S, Moved, Screened, turning_point
-from driftwatch.attribution.verdict import LEAST_SHARE, Case
+from driftwatch.attribution.verdict import LEAST_SHARE, PINNED_AT, Case
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +50,9 @@ class Law:
         A move by less than this is a matter of how it is measured: the logarithm, or the difference.
     runs_out
         It does nothing until it is used up.
+    fed
+        It also fills where answers merely take longer, for whatever reason: only what users asked for can fill it as a
+        cause.
     """
 
     on: tuple[str, ...]
@@ -56,6 +60,7 @@ class Law:
     most: float = 1.5
     floor: float = 0.0
     runs_out: bool = False
+    fed: bool = False
 
 
 LAWS: dict[str, Law] = {
@@ -70,6 +75,9 @@ LAWS: dict[str, Law] = {
     # prompt tokens computed beyond those asked for hold up everything else
     "prompt_tokens": Law((*_WAITING, *_DECODING), least=0.1, most=4.0, floor=0.2),
     "host_memory": Law((*_DECODING, *_WAITING), runs_out=True),
+    # without a free block requests wait, or are thrown out and computed anew; how much is free before that is no matter
+    "kv_cache_usage": Law((*_WAITING, *_DECODING), runs_out=True, fed=True),
+    "preemptions": Law((*_WAITING, *_DECODING), fed=True),
 }
 """Nothing is claimed of a step for a series without an entry."""
 
@@ -86,17 +94,28 @@ def with_steps(cases: Sequence[Case], screened: Sequence[Screened], effect: Effe
     effect
         What is to be explained.
     """
-    stepped = [s for s in screened if not s.out and not s.family.exogenous and _stepped(s, effect)]
+    stepped = [s for s in screened if not s.out and acts(s.family, effect.signal) and _stepped(s, effect)]
     return [
         case if any(other.family is not case.family for other in stepped) else replace(case, step=_step(case, effect))
         for case in cases
     ]
 
 
+def acts(family: Family, signal: str) -> bool:
+    """Whether a mechanism is known to act on a signal."""
+    return any(c.name in LAWS and signal in LAWS[c.name].on for c in family.candidates) or family.runs_out
+
+
+def if_fed(case: Case) -> Case:
+    """The case without its step where that may be a consequence: users did not ask for most of what filled it."""
+    fed = any(LAWS[c.name].fed for c in case.family.candidates if c.name in LAWS)
+    return replace(case, step="") if fed and case.by_way < MOSTLY else case
+
+
 def unlikely(screened: Screened, effect: Effect) -> str:
     """Why a mechanism can hardly have done this to a signal, as far as is known; empty where it can."""
     known = list(_known(screened))
-    if len(known) < len(screened.members):
+    if len(known) < len(screened.members) or any(law.fed for law, _, _ in known):
         return ""
     acting = [each for each in known if effect.signal in each[0].on]
     if not acting:
@@ -134,19 +153,23 @@ def _step(case: Case, effect: Effect) -> str:
 def _told(case: Case, law: Law, candidate: Candidate, moved: Moved, values: Floats, effect: Effect) -> str:
     shown = case.share.known >= LEAST_SHARE or (law.runs_out and case.share.high >= MOSTLY)
     long = min(effect.onset, len(values) - effect.onset) * effect.tick_s >= LEAST_BLOCKS * BLOCK_S
+    long = long or (law.fed and case.ticks >= LEAST_TICKS)  # to be full is no matter of levels that must settle
     if effect.signal not in law.on or not (moved.up and moved.placebo == 0.0 and shown and long):
         return ""
     if law.runs_out:
-        at, (first, last) = _reached(values), _window(effect)
+        at, (first, last) = _reached(values, candidate.ceiling if law.fed else None), _window(effect)
         before = round(FELT_S / effect.tick_s)
-        return f"it ran out {_when(at - effect.onset, effect.tick_s)}" if first - before <= at <= last else ""
+        out = at >= 0 and first - before <= at <= last
+        return f"it ran out {_when(at - effect.onset, effect.tick_s)}" if out else ""
     if not _at_onset(moved, values, effect) or not _enough(law, candidate, moved, effect):
         return ""
     own = _own(candidate, moved, effect.signal)
     passed = None if own is None else _passed(own, effect)
     if passed is not None and passed < law.least:
         return ""
-    return f"it moved at the onset as never before, by {_change(moved)}, and nothing else did"
+    return (
+        f"it moved at the onset as never before, by {_change(moved)}, and nothing else that is known to act on it did"
+    )
 
 
 def _own(candidate: Candidate, moved: Moved, signal: str) -> float | None:
@@ -180,9 +203,11 @@ def _at_onset(moved: Moved, values: Floats, effect: Effect) -> bool:
     return clear and first <= turning_point(values) <= last
 
 
-def _reached(values: Floats) -> int:
-    """When something that runs out had all but run out."""
-    return int(np.argmax(np.abs(values) >= _REACHED * np.abs(values).max()))
+def _reached(values: Floats, ceiling: float | None) -> int:
+    """When something that runs out had all but run out, -1 if never: its ceiling, or the most that it came to."""
+    level = np.abs(values)
+    full = level >= (_REACHED * level.max() if ceiling is None else PINNED_AT * ceiling)
+    return int(np.argmax(full)) if full.any() else -1
 
 
 def _change(moved: Moved) -> str:

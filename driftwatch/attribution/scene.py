@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from driftwatch.attribution.candidates import Candidate, Event
+from driftwatch.attribution.derived import derived
 from driftwatch.attribution.dose import trailing
 from driftwatch.attribution.history import StreamHistory
 from driftwatch.baseline import ResponseBaseline
@@ -23,6 +24,7 @@ _RATIO = {ratio.name: ratio for ratio in RATIOS}
 _MOST_OF_IT = 0.7
 _ASKED = ("mean_prompt_tokens",)  # the requests themselves say it better
 _HOST_MEMORY = ("host_memory_available", "host_memory_total")
+_OUTCOMES = ("finish_reason",)  # what became of a request is not what users did
 _LONG_S = 60.0  # over so long, what is asked for and what is computed are the same requests
 _MOST_SEGMENTS = 8  # values of one label that are looked at: those with the most tokens
 
@@ -76,6 +78,7 @@ class Scene:
             *self._traffic(stream, first, onset, last),
             *self._measured(first, last),
             *self._host_memory(first, last),
+            *derived(self.series, first, last),
         ]
 
     def _traffic(self, stream: str, first: int, onset: int, last: int) -> list[Candidate]:
@@ -87,6 +90,7 @@ class Scene:
             parts = [
                 self._flow(history, first, last, numbers, scope | {label: value})
                 for label in self.segments.labels
+                if label not in _OUTCOMES
                 for value, numbers in self._values(history, label).items()
             ]
             found += [] if _one_part_moved(whole, parts, onset - first) else whole
@@ -141,14 +145,19 @@ class Scene:
         ratio = np.divide(computed, asked, out=np.full(len(asked), np.nan), where=asked > 0)
         return Candidate(name, "mechanism", ratio, "of those asked for")
 
-    def _host_memory(self, first: int, last: int) -> list[Candidate]:
-        """Host memory in use, where it is measured: it does harm when it has run out."""
+    def host_memory(self, first: int, last: int) -> Floats:
+        """Share of the host's memory in use, by tick; NaN where it is not measured."""
         used = self.series.combined("host_memory", first, last, until=last)
-        if not np.isfinite(used).any():
-            free, whole = (
-                self.series.combined(f"host_memory_{x}", first, last, until=last) for x in ("available", "total")
-            )
-            used = 1.0 - free / whole
+        if np.isfinite(used).any():
+            return used
+        free, whole = (
+            self.series.combined(f"host_memory_{x}", first, last, until=last) for x in ("available", "total")
+        )
+        return np.asarray(1.0 - free / whole)
+
+    def _host_memory(self, first: int, last: int) -> list[Candidate]:
+        """It does harm when it has run out."""
+        used = self.host_memory(first, last)
         return [Candidate("host_memory", "mechanism", used, "share", ceiling=1.0)] if np.isfinite(used).any() else []
 
 

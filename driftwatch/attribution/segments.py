@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from driftwatch.incidents.models import Segment
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 LEAST_Z = 5.0
@@ -104,54 +105,59 @@ def find_segments(cells: Cells, *, signal: str = "", most: int = 3) -> tuple[Seg
 
 def _contrasts(cells: Cells, left: Mask, direction: float) -> list[_Contrast]:
     """Every part of one or two labels that was hit harder than the rest of what is left."""
+    sums = _stacked(cells) * left
     found = []
-    for where in _parts(cells, left):
-        inside = _mask(cells, where) & left
-        outside = left & ~inside
-        if not _enough(cells, inside) or not _enough(cells, outside):
-            continue
-        (change, variance), (rest, noise) = _change(cells, inside), _change(cells, outside)
-        z = direction * (change - rest) / max((variance + noise) ** 0.5, 1e-12)
-        contrast = _Contrast(where, inside, z * PARSIMONY ** (len(where) - 1), direction * change, direction * rest)
-        if z >= LEAST_Z and _lift(contrast) >= LEAST_LIFT:
-            found.append(contrast)
+    for size in (1, 2):
+        for keys in combinations(cells.labels, size):
+            number, names = _groups(cells, keys, left)
+            found += _of_one_kind(sums, number, names, direction, PARSIMONY ** (size - 1))
     return found
 
 
-def _parts(cells: Cells, left: Mask) -> list[dict[str, str]]:
-    """Values of one label, and combinations of two labels that occur."""
-    seen = [int(i) for i in np.flatnonzero(left)]
-    found: dict[tuple[tuple[str, str], ...], None] = {}
-    for size in (1, 2):
-        for keys in combinations(cells.labels, size):
-            for i in seen:
-                pairs = [(key, cells.labels[key][i]) for key in keys]
-                named = tuple((key, value) for key, value in pairs if value is not None)
-                if len(named) == size:
-                    found[named] = None
-    return [dict(pairs) for pairs in found]
+def _stacked(cells: Cells) -> Floats:
+    """All sums, shape (6, c): count, sum and squares before, and after."""
+    before = (cells.n_before, cells.sum_before, cells.squares_before)
+    return np.stack([*before, cells.n_after, cells.sum_after, cells.squares_after])
 
 
-def _mask(cells: Cells, where: Mapping[str, str]) -> Mask:
-    columns = [np.array([value == wanted for value in cells.labels[key]], np.bool_) for key, wanted in where.items()]
-    return np.asarray(np.logical_and.reduce(columns))
+def _groups(cells: Cells, keys: Sequence[str], left: Mask) -> tuple[Ints, list[dict[str, str]]]:
+    """Which part each cell belongs to by these labels, -1 where it lacks one; and the names of the parts."""
+    found: dict[tuple[str | None, ...], int] = {}
+    rows = zip(*(cells.labels[key] for key in keys), strict=True)
+    number = [
+        found.setdefault(values, len(found)) if some and None not in values else -1
+        for values, some in zip(rows, left.tolist(), strict=True)
+    ]
+    return np.array(number, np.int64), [dict(zip(keys, map(str, values), strict=True)) for values in found]
 
 
-def _enough(cells: Cells, inside: Mask) -> bool:
-    return bool(min(cells.n_before[inside].sum(), cells.n_after[inside].sum()) >= LEAST_REQUESTS)
+def _of_one_kind(
+    sums: Floats, number: Ints, names: Sequence[dict[str, str]], direction: float, weight: float
+) -> list[_Contrast]:
+    """Parts that differ in the same labels, each compared with all others at once."""
+    within = number >= 0
+    inside = np.stack([np.asarray(np.bincount(number[within], row[within], len(names)), np.float64) for row in sums])
+    outside = sums.sum(axis=1)[:, None] - inside
+    (change, noise), (rest, more) = _change(inside), _change(outside)
+    z = direction * (change - rest) / np.sqrt(np.maximum(noise + more, 1e-24))
+    enough = np.minimum.reduce([inside[0], inside[3], outside[0], outside[3]]) >= LEAST_REQUESTS
+    found = [
+        _Contrast(names[k], number == k, float(z[k]) * weight, direction * float(change[k]), direction * float(rest[k]))
+        for k in np.flatnonzero(enough & (z >= LEAST_Z)).tolist()
+    ]
+    return [contrast for contrast in found if _lift(contrast) >= LEAST_LIFT]
 
 
-def _change(cells: Cells, inside: Mask) -> tuple[float, float]:
-    """Mean excess after minus before, and its variance."""
-    before, noise_before = _mean(cells.n_before, cells.sum_before, cells.squares_before, inside)
-    after, noise_after = _mean(cells.n_after, cells.sum_after, cells.squares_after, inside)
-    return after - before, noise_before + noise_after
+def _change(sums: Floats) -> tuple[Floats, Floats]:
+    """Mean excess after minus before, and its variance, of sums of shape (6, ...)."""
+    (before, noise), (after, more) = _mean(*sums[:3]), _mean(*sums[3:])
+    return after - before, noise + more
 
 
-def _mean(n: Floats, total: Floats, squares: Floats, inside: Mask) -> tuple[float, float]:
-    count = max(float(n[inside].sum()), 1.0)
-    mean = float(total[inside].sum()) / count
-    return mean, max(float(squares[inside].sum()) / count - mean * mean, 0.0) / count
+def _mean(n: Floats, total: Floats, squares: Floats) -> tuple[Floats, Floats]:
+    count = np.maximum(n, 1.0)
+    mean = total / count
+    return mean, np.maximum(squares / count - mean * mean, 0.0) / count
 
 
 def _expected(cells: Cells) -> Floats:
@@ -167,12 +173,13 @@ def _lift(contrast: _Contrast) -> float:
 def _segment(cells: Cells, contrast: _Contrast, total: float, signal: str) -> Segment:
     inside = contrast.inside
     own = float((cells.sum_after - _expected(cells))[inside].sum())
+    within = _stacked(cells)[:, inside].sum(axis=1)
     return Segment(
         where=contrast.where,
         share=float(np.clip(own / total, 0.0, 1.0)) if total else 0.0,
         lift=_lift(contrast),
         signal=signal,
-        before=_mean(cells.n_before, cells.sum_before, cells.squares_before, inside)[0],
-        after=_mean(cells.n_after, cells.sum_after, cells.squares_after, inside)[0],
+        before=float(_mean(*within[:3])[0]),
+        after=float(_mean(*within[3:])[0]),
         requests=int(cells.n_after[inside].sum()),
     )

@@ -121,7 +121,9 @@ def best_lag(values: Floats, window: Window, lags: Sequence[int]) -> int:
     return int(lags[int(np.argmax(fit >= fit.max() - 0.02 * abs(fit.max())))])
 
 
-def shares(terms: Sequence[Term], window: Window, onset: int, rng: np.random.Generator) -> list[Share]:
+def shares(
+    terms: Sequence[Term], window: Window, onset: int, rng: np.random.Generator, known: Sequence[bool]
+) -> list[Share]:
     """Fit all terms at once and say what each explains of the incident's excess, as a range.
 
     Parameters
@@ -134,6 +136,8 @@ def shares(terms: Sequence[Term], window: Window, onset: int, rng: np.random.Gen
         The first tick of the incident.
     rng
         Source of chance for the resampling.
+    known
+        Of each term, whether it is known to act on this signal.
 
     References
     ----------
@@ -144,12 +148,16 @@ def shares(terms: Sequence[Term], window: Window, onset: int, rng: np.random.Gen
     joint = _fitted(terms, window, weights)
     beside = _fitted([*terms, hidden], window, weights)
     alone = [parts([term], window)[0] for term in terms]
+    lawful = iter(
+        _fitted([t for t, acts in zip(terms, known, strict=True) if acts], window, weights) if any(known) else ()
+    )
+    certain = [next(lawful) if acts else joint[i] for i, acts in enumerate(known)]
     return [
         Share(
             low=float(min(np.quantile(joint[i], 0.05), np.quantile(beside[i], 0.05))),
             joint=float(joint[i][0]),
             high=float(max(np.quantile(joint[i], 0.95), alone[i])),
-            known=float(np.quantile(joint[i], 0.05)),
+            known=float(np.quantile(certain[i], 0.05)),
         )
         for i in range(len(terms))
     ]

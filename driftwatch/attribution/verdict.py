@@ -16,6 +16,8 @@ LEAST_OF_USERS = 1 / 3
 """What users do always matters a little: it is a cause where it explains as much as this."""
 TELLING_READINGS = 24
 """With fewer readings than this a failed test rules nothing out."""
+PINNED_AT = 0.98
+"""Of its ceiling: as good as at it, for blocks are given out whole."""
 PINNED = 0.5
 """At the ceiling for more than this share of the ticks, a series says no longer how much."""
 _STEADY = 0.1
@@ -126,7 +128,7 @@ def decided(case: Case, significance: float) -> tuple[Tier, str]:
         return "ruled_out", f"it explains at most {case.share.high:.0%} of the excess"
     if case.passes(significance) and case.dose is not None and (told := _claimed(case, case.dose))[0] == "supported":
         return told
-    if case.step and not case.together:
+    if case.step:
         return "supported", case.step
     if case.dose is not None and case.dose.familywise <= significance:
         return _claimed(case, case.dose)

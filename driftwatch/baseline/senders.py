@@ -14,8 +14,8 @@ import numpy as np
 
 from driftwatch.statistics.buckets import CELLS, Floats, Ints
 
-PLACES = ("replica",)
-"""Labels of a segment that say where a request went, not whose it was."""
+PLACES = ("replica", "finish_reason")
+"""Labels of a segment that say where a request went or how it ended, not whose it was."""
 _CELLS = 8  # workload cells of prompt lengths that are one: two octaves
 _FEWEST = 20.0  # requests of a kind without which nothing is said of it
 _PULL = 5.0  # a kind counts for itself as far as it has more requests than this

@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from driftwatch.baseline.features import FEATURES, LOAD_SPAN, LONG_SPAN, Seen, Workload, load_of, work_of, workload_of
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.load import SLOWER, UsualLoad, less_load, slower
+from driftwatch.baseline.parts import by_part, parts_name, parts_of
 from driftwatch.baseline.pending import NEVER, Pending, one_of, outside
 from driftwatch.baseline.reuse import Asked, asked_of, expected_rise
 from driftwatch.baseline.senders import Senders
 from driftwatch.baseline.shares import Shares
 from driftwatch.baseline.tails import BURST, apart, surely
+from driftwatch.baseline.tokens import tokens_of
 from driftwatch.baseline.warmup import find_step, independent, outages
 from driftwatch.baseline.workload import (
     BY_SENDER,
@@ -298,7 +300,7 @@ class StreamBaseline:
         inside = self.seen.covers(workload.cells)
         more = np.maximum(load_of(work, self.work, LONG_SPAN) - self.load.level, 0.0)
         more[: LONG_SPAN - 1 - len(self.work)] = 0.0  # of so few ticks it is chance
-        asked = np.zeros((3, n))
+        asked, part = np.zeros((3, n)), parts_of(ticks)
         tracks: dict[str, Observed] = {}
         segments: dict[str, SegmentSums] = {}
         distances: dict[str, tuple[Ints, Floats, Floats]] = {}
@@ -328,8 +330,11 @@ class StreamBaseline:
                     hits = less_load(hits, total, more[tick - first])
                 tracks[TAILS[signal]] = Observed(tick, hits, total, hits / total)
                 tracks[BURSTS[signal]] = _bursts(tick, late, model.bursts.point)
-            segments[signal] = _by_segment(ticks, values, residual, model.scale)
+            residual = _bounded(residual, model.scale)
+            segments[signal] = _by_segment(ticks, values, residual)
+            segments[parts_name(signal)] = by_part(ticks, part, values, residual)
         tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
+        tracks |= tokens_of(ticks, first, n)
         self.work = np.concatenate([self.work, work])[-(LONG_SPAN - 1) :]
         self.pending.append(Pending(workload, ticks, distances, np.vstack([np.arange(first, last + 1), asked])))
         return Judged(tracks, segments, np.nan_to_num(counts))
@@ -458,10 +463,14 @@ def _length(parts: Sequence[Ticks]) -> int:
     return len(np.unique(np.concatenate([t.tick for t in parts]))) if parts else 0
 
 
-def _by_segment(ticks: Ticks, seen: Measured, residual: Floats, scale: float) -> SegmentSums:
-    """Sums by tick and segment; residuals are bounded so that one request cannot make a segment."""
+def _bounded(residual: Floats, scale: float) -> Floats:
+    """So that one request cannot make a segment."""
     bound = max(8.0 * scale, 3.0)
-    residual = np.clip(residual, -bound, bound)
+    return np.clip(residual, -bound, bound)
+
+
+def _by_segment(ticks: Ticks, seen: Measured, residual: Floats) -> SegmentSums:
+    """Sums by tick and segment of bounded residuals."""
     tick, segment = ticks.tick[seen.row], ticks.segment[seen.row]
     begins = np.ones(len(tick), np.bool_)
     begins[1:] = (tick[1:] != tick[:-1]) | (segment[1:] != segment[:-1])  # rows are sorted by both

@@ -12,7 +12,7 @@ import numpy as np
 
 from driftwatch.detectors.location import LocationDetector, observed_first
 from driftwatch.detectors.protocol import Moves, Recent
-from driftwatch.statistics.bets import BETS, cell_of, reach_of
+from driftwatch.statistics.bets import BETS, cell_of, reach_of, table
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.normal import normal_tail
 from driftwatch.statistics.robust import sums
@@ -95,7 +95,7 @@ class AnswerDetector(LocationDetector):
         z = (value - self.level[series]) * np.sqrt(count / max(self.scatter[series], 1e-12))
         up = np.clip(normal_tail(z), 1e-9, 1.0 - 1e-9)
         cells = cell_of(np.stack([up, 1.0 - up], axis=-1)[:, None], reach_of(np.array([len(self.learnt[series])])))
-        return np.asarray(np.log(self.bets[series][cells[:, 0]]))
+        return np.asarray(self.power[series] * table()[cells[:, 0]])
 
     def recent(self, series: int, first: int, last: int) -> Recent:
         """Mean move over the answers of these ticks."""

@@ -6,7 +6,6 @@ Each value is whitened by what its own past predicts, ranked among all that came
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,21 +79,11 @@ class LocationDetector:
         self.past = Past(self.series)
         self.reach: Ints = np.zeros(self.series, np.int64)
         self.power = np.zeros(self.series)
-        self.bets = np.ones((self.series, *table().shape))
         self.level = np.zeros(self.series)
         self.scatter = np.zeros(self.series)
         self.variance = np.zeros(self.series)
         self.fitted = np.zeros(self.series, np.int64)
         self.unfitted = np.zeros(self.series, np.int64)
-
-    def parts(self) -> dict[str, Any]:
-        """What is saved: the bets follow from their power."""
-        return {name: part for name, part in vars(self).items() if name != "bets"}
-
-    def restored(self) -> None:
-        """Make what is not saved from what is."""
-        for k in np.flatnonzero(self.fitted):
-            self.bets[k] = np.exp(self.power[k] * table())
 
     def ready(self, series: int) -> bool:
         """Whether there is a past to rank against."""
@@ -135,11 +124,7 @@ class LocationDetector:
         """Factors of the bets on values, shape (n, s, 2, 8); positions tell rows apart, to break ties."""
         white, tie = self._whitened(x, seen), uniform_of(self.seeds, position)
         p = self.past.compare(white, self.near, tie) if self.anchored else self.past.rank(white, self.near, tie, seen)
-        return np.asarray(self.bets.reshape(-1, BETS).take(cell_of(p, self.reach) + self._first_row, axis=0))
-
-    @property
-    def _first_row(self) -> Ints:
-        return np.arange(self.series)[:, None] * len(table())
+        return np.exp(self.power[:, None, None] * table().take(cell_of(p, self.reach), axis=0))
 
     def _whitened(self, x: Floats, seen: NDArray[np.bool_] | None) -> Floats:
         n = len(x)
@@ -185,7 +170,6 @@ class LocationDetector:
         error = 1.96 * math.sqrt(self.variance[k] / len(learnt)) if self.anchored else 0.0
         self.near[k] = (self.margin[k] + error) * fit.taps.sum()
         self.power[k] = fit.worth * (1.0 if self.anchored else allowance(len(learnt)))
-        self.bets[k] = np.exp(self.power[k] * table())
         self._recount(k)
 
     def _recount(self, k: int) -> None:
@@ -237,7 +221,7 @@ class LocationDetector:
         below = 0.5 * (known.searchsorted(white) + known.searchsorted(white, "right"))
         up = (len(known) - below + 0.5) / (len(known) + 1)
         cells = cell_of(np.stack([up, 1.0 - up], axis=-1)[:, None], reach_of(np.array([len(known)])))
-        return np.asarray(np.log(self.bets[k][cells[:, 0]]))
+        return np.asarray(self.power[k] * table()[cells[:, 0]])
 
     def again(self, series: int, shift: Shift, tick: int) -> Shift:
         """The same change with what has come until this tick: its onset stays."""

@@ -39,13 +39,13 @@ class Memory:
         self.watched = np.zeros(series, np.int64)
         one, both = (series,), (series, 2)
         self.store = np.empty(
-            KEPT,
+            KEPT + _SPARE,
             np.dtype(
                 [
                     ("tick", np.int64),
                     ("value", np.float64, one),
                     ("total", np.float64, one),
-                    ("watched", np.int64, one),
+                    ("watched", np.int32, one),
                     ("strength", np.float64, both),
                     ("mark", np.int16, both),
                 ]
@@ -55,7 +55,7 @@ class Memory:
 
     def parts(self) -> dict[str, Any]:
         """What is saved: all but the room for rows to come."""
-        return vars(self) | {"store": self.rows}
+        return vars(self) | {"store": self.rows.copy()}
 
     @property
     def rows(self) -> NDArray[np.void]:
@@ -78,11 +78,16 @@ class Memory:
         new["mark"] = 0 if mark is None else mark
 
     def _room(self, n: int) -> NDArray[np.void]:
-        """The next n rows; the oldest give way when there is no room, and the newest ones always stay."""
+        """The next n rows; the oldest give way when there is no room, and the newest ones always stay.
+
+        They move within the same memory where they can: what grows by a new copy leaves holes.
+        """
         if self.end + n > len(self.store):
             kept = self.store[max(self.end - KEPT, 0) : self.end]
-            self.store = np.concatenate([kept, np.empty(max(n, _SPARE), self.store.dtype)])
             self.end = len(kept)
+            if self.end + n > len(self.store):
+                self.store = np.empty(KEPT + max(n, _SPARE), self.store.dtype)
+            self.store[: self.end] = kept
         self.end += n
         return self.store[self.end - n : self.end]
 

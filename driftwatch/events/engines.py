@@ -43,6 +43,8 @@ ENGINE_SERIES: tuple[Series, ...] = (
            sources=named("sglang:kv_available_tokens")),
     Series("kv_tokens_evictable", "evictable tokens in the KV cache", "gauge", "tokens", "symptom",
            sources=named("sglang:kv_evictable_tokens")),
+    Series("kv_cache_config", "size of the KV cache", "gauge", "1", "health",
+           sources=named("vllm:cache_config_info")),  # its labels say how many blocks there are, and of how many tokens
     Series("kv_block_lifetime", "lifetime of a KV block", "histogram", "s", "latency", bad="down",
            sources=named("vllm:kv_block_lifetime_seconds")),
     Series(

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from driftwatch.explain import html, markdown, text
 from driftwatch.explain.facts import headline, tell
+from driftwatch.explain.figures import plot
+from driftwatch.explain.html import notebook
 from driftwatch.incidents.models import Format, Incident
 
-__all__ = ["headline", "render", "tell"]
+__all__ = ["headline", "notebook", "plot", "render", "tell"]
 
 
 def render(incident: Incident, format: Format = "text") -> str:

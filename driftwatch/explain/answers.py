@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from driftwatch._optional import load
-from driftwatch.explain.drawing import svg
+from driftwatch.explain.drawing import MUTED, OTHER, SIGNAL, Drawing
 from driftwatch.explain.numbers import clean, number, pair
 from driftwatch.explain.story import Table
 from driftwatch.incidents.models import AnswerChange, Incident, Term
@@ -28,7 +29,6 @@ TITLES = {
 }
 """Features of answers as a person would say them; the others are marks, called by their names."""
 _EXCERPT = 160
-_BEFORE, _SINCE, _BETWEEN = "#646b78", "#b4232a", "#8b929e"
 
 
 def told(incident: Incident) -> Iterator[str]:
@@ -89,23 +89,41 @@ def _quoted(text: str) -> str:
     return f'"{clean(text, 30)}"'
 
 
-def figure(incident: Incident, width: int) -> str:
-    """Before and since as one SVG: the share of answers with each phrase, and of each kind; empty without any."""
-    change = incident.answers
-    terms = () if change is None else (*change.more[:5], *change.fewer[:5])
-    kinds = () if change is None else change.kinds
-    moved = [(_quoted(t.text), t.before, t.after) for t in terms]
-    moved += [(f"kind {k.kind}", k.before, k.after) for k in kinds]
+def drawing(incident: Incident, width: int) -> Drawing | None:
+    """Before and since: the share of answers with each phrase, and of each kind; nothing without any."""
+    moved = _moves(incident)
     if not moved:
-        return ""
+        return None
     alt = load("altair", "report")
-    rows = [{"name": name, "before": old, "since": new, "row": n} for n, (name, old, new) in enumerate(moved)]
+    rows = [{"name": name, "before": old, "since": new} for name, old, new in moved]
     names = [row["name"] for row in rows]
     base = alt.Chart(alt.NamedData("answers"), width=width - 130, height={"step": 20})
     y = alt.Y("name:N", sort=names, axis=alt.Axis(title=None, minExtent=120, maxExtent=120, domain=False, ticks=False))
     axis = alt.Axis(title=None, format=".0%", tickCount=4)
-    span = base.mark_rule(color=_BETWEEN, strokeWidth=2).encode(alt.X("before:Q", axis=axis), alt.X2("since:Q"), y)
-    before = base.mark_point(color=_BEFORE, filled=False, size=55).encode(alt.X("before:Q"), y)
-    since = base.mark_point(color=_SINCE, filled=True, size=55).encode(alt.X("since:Q"), y)
+    span = base.mark_rule(color=OTHER, strokeWidth=2).encode(alt.X("before:Q", axis=axis), alt.X2("since:Q"), y)
+    before = base.mark_point(color=MUTED, filled=False, size=55).encode(alt.X("before:Q"), y)
+    since = base.mark_point(color=SIGNAL, filled=True, size=55, opacity=1).encode(alt.X("since:Q"), y)
     words = alt.TitleParams("share of answers: before (ring), since (dot)", anchor="start", offset=6)
-    return svg(alt, (span + before + since).properties(title=words), {"answers": rows})
+    return Drawing((alt.layer(span, before, since, title=words),), {"answers": rows})
+
+
+def figure(incident: Incident, width: int) -> str:
+    """The same as one ``<svg>`` element, or nothing."""
+    drawn = drawing(incident, width)
+    return drawn.svg() if drawn else ""
+
+
+def numbers(incident: Incident) -> Table:
+    """What the picture shows, for those who cannot see it."""
+    rows = tuple((name, number(old, "share"), number(new, "share")) for name, old, new in _moves(incident))
+    return Table("The phrases in numbers", ("answers that say", "before", "since"), rows)
+
+
+def _moves(incident: Incident) -> list[tuple[str, float, float]]:
+    """Phrases and kinds of answers, with their shares before and since."""
+    change = incident.answers
+    if change is None:
+        return []
+    moved = [(_quoted(t.text), t.before, t.after) for t in (*change.more[:5], *change.fewer[:5])]
+    moved += [(f"kind {k.kind}", k.before, k.after) for k in change.kinds]
+    return [move for move in moved if math.isfinite(move[1]) and math.isfinite(move[2])]

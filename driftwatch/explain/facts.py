@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS
 from driftwatch.events.signals import BY_NAME as SIGNALS
-from driftwatch.explain import answers, losses
+from driftwatch.explain import answers, economics, losses, memory
 from driftwatch.explain.findings import is_tail, lead, prominence
 from driftwatch.explain.numbers import (
     between,
@@ -59,8 +59,10 @@ def tell(incident: Incident) -> Story:
         Section("who", "For whom", sentences(_who(incident)), _segment_table(incident)),
         Section("green", "What stayed green", sentences(_green(incident)), _health_table(incident)),
         Section("cause", "Likely cause", sentences(_why(incident)), _cause_table(incident)),
+        Section("memory", "Memory", sentences(memory.told(incident)), memory.table(incident)),
         Section("ruled_out", "Ruled out", sentences(map(_excluded, _of_tier(incident, "ruled_out")))),
         Section("sure", "How sure", sentences(_sure(incident))),
+        Section("economics", "Token economics", sentences(economics.told(incident)), economics.table(incident)),
         Section("next", "Try next", advice=tuple(_advice(incident))),
     )
     return Story(
@@ -161,6 +163,12 @@ def _who(incident: Incident) -> Iterator[str]:
         return
     worst = max(incident.segments, key=lambda s: s.share)
     yield f"{number(worst.share, 'share')} of the excess falls on {labels(worst.where)}, {_lift(worst)}"
+    if worst.added is not None and worst.rest is not None:
+        yield f"a request of it typically takes {_ms(worst.added)}, one of the rest {_ms(worst.rest)}"
+
+
+def _ms(seconds: float) -> str:
+    return f"{abs(1000 * seconds):,.0f} ms {'longer' if seconds >= 0 else 'less'}"
 
 
 def _lift(segment: Segment) -> str:
@@ -223,7 +231,7 @@ def _names(checks: list[HealthCheck]) -> str:
 def _health_table(incident: Incident) -> Table | None:
     def row(c: HealthCheck) -> tuple[str, ...]:
         limit = f"{c.comparison} {number(c.threshold, c.unit)}"
-        short = " (did not fire)" if c.state == "green" and _beyond(c) else ""
+        short = " (did not fire)" if c.state == "green" and beyond(c) else ""
         worst = number(c.worst, c.unit) + short
         return ("FIRING" if c.state == "firing" else c.state, c.layer, clean(c.name, 40), worst, limit, clean(c.source))
 
@@ -238,7 +246,8 @@ def _health_table(incident: Incident) -> Table | None:
     )
 
 
-def _beyond(check: HealthCheck) -> bool:
+def beyond(check: HealthCheck) -> bool:
+    """Whether its worst value is beyond the threshold (it fires only where that lasts)."""
     return check.worst is not None and _COMPARISONS[check.comparison](check.worst, check.threshold)
 
 

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import html as escaping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from driftwatch._optional import load
-from driftwatch.explain import answers, chart
+from driftwatch.errors import MissingExtra
+from driftwatch.explain import panel, text
 from driftwatch.explain.facts import headline, tell
+from driftwatch.explain.figures import NARROW, WIDE, Figure, figures
+from driftwatch.explain.numbers import clean, lasting, utc
 from driftwatch.explain.story import Section
+from driftwatch.explain.timeline import timeline
 from driftwatch.incidents.models import Incident
 
-WIDE, NARROW = 900, 290
-_ROOM_FOR_FIGURES, _ROOM = 800_000, 1_200_000  # bytes of all incidents; the page is to stay below 1.5 MB
+_ROOM = 1_380_000  # bytes of all incidents: a page is to stay below 1.5 MB
+_LISTED, _WORDS, _ALL, _SMALL = 1_000, 15_000, 90_000, 10_000  # bytes that parts of an incident take
+_PLACED = ("what", "since", "answers", "who", "green", "cause", "ruled_out", "sure", "next")
+_SEVERITIES = ("critical", "warning", "info")
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A figure as markup; ``position`` makes its ids unique on the page."""
+
+    figure: Figure
+    drawn: tuple[Any, ...]
+    id: str
 
 
 def page(
@@ -24,6 +41,8 @@ def page(
     summary: Sequence[str] = (),
     watched: Sequence[Section] = (),
     period: tuple[datetime, datetime] | None = None,
+    tiles: Sequence[panel.Tile] = (),
+    quiet: bool = False,
     footer: str = "",
 ) -> str:
     """A whole page, or, from `fragment`, what goes inside one.
@@ -38,6 +57,10 @@ def page(
         Sections after the incidents: what was watched, what could not be read.
     period
         First and last time of what was scanned; with it the page opens with a timeline.
+    tiles
+        Numbers under the heading.
+    quiet
+        True where it was looked and nothing was found.
     footer
         What made it.
 
@@ -46,7 +69,17 @@ def page(
     MissingExtra
         If the extra ``report`` is not installed.
     """
-    body = fragment(incidents, heading=heading, summary=summary, watched=watched, period=period, footer=footer)
+    body = fragment(
+        incidents,
+        heading=heading,
+        summary=summary,
+        watched=watched,
+        period=period,
+        tiles=tiles,
+        quiet=quiet,
+        footer=footer,
+        whole=True,
+    )
     title = heading or " / ".join(headline(i) for i in incidents[:1]) or "driftwatch"
     return _fill("page.html", title=title, body=_safe(body))
 
@@ -58,62 +91,129 @@ def fragment(
     summary: Sequence[str] = (),
     watched: Sequence[Section] = (),
     period: tuple[datetime, datetime] | None = None,
+    tiles: Sequence[panel.Tile] = (),
+    quiet: bool = False,
     footer: str = "",
+    whole: bool = False,
 ) -> str:
     """The page without its frame, for a notebook; its style touches nothing outside it."""
     articles = _articles(incidents)
-    shown = incidents[: len(articles)]
-    overview = _both(lambda width: chart.timeline(shown, period, width)) if period and len(shown) > 1 else None
+    shown = {number: incidents[number - 1] for number in articles}
     return _fill(
         "body.html",
         heading=heading,
         summary=summary,
         watched=watched,
-        overview=overview,
-        headlines=[headline(incident) for incident in shown],
-        articles=articles,
+        overview=_overview(shown, period) if period and len(shown) > 1 else None,
+        listed=[_listed(number, incident) for number, incident in shown.items()],
+        articles=[_safe(markup) for markup in articles.values()],
         left_out=len(incidents) - len(shown),
+        tiles=tiles,
+        quiet=quiet,
         footer=footer,
+        whole=whole,
     )
 
 
-def _articles(incidents: Sequence[Incident]) -> list[str]:
-    """Each incident as markup, as many as fit; figures only while there is room for what comes after them."""
-    articles: list[str] = []
+def notebook(incident: Incident) -> str:
+    """One incident for a notebook: the same pieces, or its words where the extra ``report`` is not installed."""
+    try:
+        return fragment([incident])
+    except MissingExtra:
+        return f"<pre>{escaping.escape(text.write(tell(incident)))}</pre>"
+
+
+def _articles(incidents: Sequence[Incident]) -> dict[int, str]:
+    """Incidents as markup by their numbers, as many as fit: the worst ones have their pictures first."""
+    numbered = sorted(enumerate(incidents, 1), key=lambda pair: _SEVERITIES.index(pair[1].severity))
+    articles: dict[int, str] = {}
     used = 0
-    for position, incident in enumerate(incidents, 1):
-        article = _article(incident, position, drawn=used < _ROOM_FOR_FIGURES)
-        used += len(article.encode())
+    for (number, incident), detail in zip(numbered, _details(len(incidents)), strict=False):
+        article = _article(incident, number, detail)
+        used += len(article.encode()) + _LISTED
         if used > _ROOM:
             break
-        articles.append(_safe(article))
-    return articles
+        articles[number] = article
+    return dict(sorted(articles.items()))
 
 
-def _article(incident: Incident, position: int, *, drawn: bool) -> str:
+def _details(incidents: int) -> Iterator[str]:
+    """How much is drawn of each incident, the worst first; where not all has room, half of it goes to small pictures.
+
+    Examples
+    --------
+    >>> from collections import Counter
+    >>> dict(Counter(_details(8))), dict(Counter(_details(50)))
+    ({'all': 8}, {'all': 3, 'small': 36, 'none': 11})
+    """
+    room = max(_ROOM - incidents * _WORDS, 0)
+    drawn = incidents if incidents * _ALL <= room else room // (2 * _ALL)
+    small = min((room - drawn * _ALL) // _SMALL, incidents - drawn)
+    for detail, many in (("all", drawn), ("small", small), ("none", incidents - drawn - small)):
+        yield from (detail for _ in range(many))
+
+
+def _article(incident: Incident, position: int, detail: str) -> str:
     story = tell(incident)
-    figure = _both(lambda width: chart.figure(incident, width)) if drawn and incident.chart else ("", "")
-    contrast = _both(lambda width: answers.figure(incident, width)) if drawn and incident.answers else ("", "")
+    pictures = list(_pictures(incident, position, detail))
     return _fill(
         "incident.html",
         story=story,
         known={section.key: section for section in story.sections},
+        others=[section for section in story.sections if section.key not in _PLACED],
         position=position,
         severity=incident.severity,
-        figure=figure if any(figure) else None,
-        contrast=contrast if any(contrast) else None,
-        no_room=bool(incident.chart) and not drawn,
-        described=chart.described(incident),
-        numbers=chart.numbers(incident),
+        pictures=pictures,
+        no_room=incident.chart is not None and not pictures and detail != "all",
+        tiles=panel.tiles(incident),
+        felt=panel.felt(incident),
+        lamps=panel.lamps(incident),
+        certainty=panel.certainty(incident),
+        reach=panel.reach(incident),
     )
+
+
+def _pictures(incident: Incident, position: int, detail: str) -> Iterator[_Picture]:
+    if detail == "none":
+        return
+    for n, figure in enumerate(figures(incident, small=detail == "small")):
+        drawn = [drawing.svg() for width in figure.widths if (drawing := figure.draw(width)) is not None]
+        if drawn:
+            name = f"figure-{position}-{n}"
+            yield _Picture(figure, tuple(_safe(_told(svg, figure, f"{name}-{k}")) for k, svg in enumerate(drawn)), name)
+
+
+def _told(svg: str, figure: Figure, name: str) -> str:
+    """The picture with its title and description inside, as screen readers look for them."""
+    escape = load("markupsafe", "report").escape
+    start, rest = svg.split(">", 1)
+    words = f'<title id="{name}-t">{escape(figure.title)}</title><desc id="{name}-d">{escape(figure.described)}</desc>'
+    return f'{start} role="img" aria-labelledby="{name}-t {name}-d">{words}{rest}'
+
+
+def _overview(shown: Mapping[int, Incident], period: tuple[datetime, datetime]) -> tuple[Any, ...]:
+    """The timeline, wide and narrow; its links are for the mouse, since the list below it has them for everybody."""
+    drawn = (timeline(shown, period, width).svg() for width in (WIDE + 60, NARROW + 20))
+    return tuple(_safe(svg.replace("<a ", '<a tabindex="-1" ')) for svg in drawn)
+
+
+def _listed(number: int, incident: Incident) -> dict[str, str]:
+    """One line of the overview."""
+    end = incident.resolved_at or incident.updated_at
+    return {
+        "number": str(number),
+        "severity": incident.severity,
+        "kind": incident.kind,
+        "status": incident.status,
+        "headline": headline(incident),
+        "stream": clean(incident.stream, 40),
+        "since": f"{utc(incident.onset):%Y-%m-%d %H:%M}",
+        "lasted": lasting((utc(end) - utc(incident.onset)).total_seconds()),
+    }
 
 
 def _fill(template: str, **values: Any) -> str:
     return str(_environment().get_template(template).render(values))
-
-
-def _both(draw: Callable[[int], str]) -> tuple[Any, Any]:
-    return _safe(draw(WIDE)), _safe(draw(NARROW))
 
 
 def _safe(markup: str) -> Any:

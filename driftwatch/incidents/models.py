@@ -8,7 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from driftwatch.incidents.chapters import Economics, Memory
+from driftwatch.incidents.record import Record
 
 Kind = Literal["degradation", "improvement", "change", "workload", "telemetry"]
 Severity = Literal["info", "warning", "critical"]
@@ -18,12 +21,6 @@ Tier = Literal["supported", "consistent", "ruled_out"]
 Layer = Literal["infrastructure", "serving"]
 State = Literal["green", "firing", "absent"]
 Format = Literal["text", "markdown", "html"]
-
-
-class Record(BaseModel):
-    """Base of the record's parts: immutable, and strict about unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="null")
 
 
 class Finding(Record):
@@ -88,6 +85,10 @@ class Segment(Record):
     signal: str = ""
     before: float = 0.0
     after: float = 0.0
+    added: float | None = Field(
+        default=None, description="By how much its typical request is longer, in seconds; None for other units."
+    )
+    rest: float | None = Field(default=None, description="The same of the rest of the traffic.")
     requests: int = 0
 
 
@@ -106,6 +107,23 @@ class Chart(Record):
 
     time: tuple[float, ...] = Field(description="Seconds since the epoch, one for each point.")
     lines: tuple[Line, ...]
+
+
+class Dose(Record):
+    """How much worse a tick was at what level of one candidate cause, and the monotone ramp fitted to that.
+
+    An excess is a ratio to what was expected for a duration, a length or a rate, and a difference for a share.
+    """
+
+    name: str = Field(description="The candidate, with its labels, as the chart's lines name it.")
+    unit: str = Field(default="", description="Unit of the candidate.")
+    signal: str = Field(description="The signal whose excess it is.")
+    excess_unit: str = Field(description="'times' the expected value, or the unit of a difference: 'share', 'sd'.")
+    lag_s: float = Field(default=0.0, description="The candidate's level is that of so many seconds before.")
+    healthy: tuple[tuple[float, float], ...] = Field(description="Ticks before the onset: level, excess.")
+    during: tuple[tuple[float, float], ...] = Field(description="Ticks since the onset: level, excess.")
+    ramp: tuple[tuple[float, float], ...] = Field(default=(), description="Corners of the fitted ramp, from the left.")
+    saturates: float | None = Field(default=None, description="The level from which more does no more harm, if any.")
 
 
 class Mark(Record):
@@ -210,11 +228,14 @@ class Incident(Record):
     health: tuple[HealthCheck, ...] = ()
     segments: tuple[Segment, ...] = ()
     answers: AnswerChange | None = Field(default=None, description="How answers changed, where they did.")
+    memory: Memory | None = Field(default=None, description="What the memory was like, where it is measured.")
+    economics: Economics | None = Field(default=None, description="What the tokens cost, where they are counted.")
     markers: tuple[Mark, ...] = ()
     notes: tuple[str, ...] = Field(
         default=(), description="What limits this record: absent series, short reference, ..."
     )
     chart: Chart | None = None
+    doses: tuple[Dose, ...] = Field(default=(), description="Dose-response of the likeliest measured causes.")
 
     def explain(self, format: Format = "text") -> str:
         """Say it in words.
@@ -227,6 +248,17 @@ class Incident(Record):
         from driftwatch.explain import render  # the only arrow that points upward: the contract spells it as a method
 
         return render(self, format)
+
+    def plot(self) -> Any:
+        """Its pictures as one altair chart (extra ``report``)."""
+        from driftwatch.explain import plot  # as above
+
+        return plot([self])
+
+    def _repr_html_(self) -> str:
+        from driftwatch.explain import notebook  # as above
+
+        return notebook(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The record as plain JSON types."""

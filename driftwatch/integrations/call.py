@@ -63,15 +63,16 @@ class Call:
         """How it went, as the fields of `driftwatch.Monitor.request`: it has ended now."""
         self.ended = True
         latency = time.perf_counter() - self.began
-        known, found = self.known, self.answer.measured()
+        answer, known = self.answer, self.known
+        found = answer.measured()
         row = {**found, **known, **outcome}
-        row["model"] = known.get("model") or self.answer.model
+        row["model"] = known.get("model") or answer.model
         row["labels"] = {**(known.get("labels") or {}), **(found["labels"] or {})}
-        if self.answer.first_at is not None:
-            row["ttft"] = self.answer.first_at - self.began
-        row |= {"started_at": self.at, "completed_at": self.at + latency, "latency": latency}
-        if is_clients_fault(row.get("status")):
-            row.pop("error", None)
+        if answer.first_at is not None:
+            row["ttft"] = answer.first_at - self.began
+        row["started_at"], row["completed_at"], row["latency"] = self.at, self.at + latency, latency
+        if row["error"] is not None and is_clients_fault(row.get("status")):
+            del row["error"]
         return _known(row)
 
 

@@ -12,10 +12,11 @@ from driftwatch.live.source import Samples, SourceError
 
 _MODES = ("user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal")
 _KIB = 1024.0
+_COUNTED = {"oom_kill", "pswpin"}
 
 
 class Host:
-    """CPU, memory, load and out-of-memory kills of this machine.
+    """CPU, memory, load, swapping and out-of-memory kills of this machine.
 
     Parameters
     ----------
@@ -43,9 +44,9 @@ class Host:
         self._processor(samples)
         self._memory(samples)
         samples.add("node_load1", float(self._text("loadavg").split()[0]))
-        kills = re.search(r"^oom_kill (\d+)$", self._text("vmstat"), re.M)
-        if kills:
-            samples.add("node_vmstat_oom_kill", float(kills[1]), kind="counter")
+        counted = dict(line.split() for line in self._text("vmstat").splitlines())
+        for name in sorted(_COUNTED.intersection(counted)):
+            samples.add(f"node_vmstat_{name}", float(counted[name]), kind="counter")
         return [samples.batch()]
 
     def failed(self, at: float) -> Iterable[Batch]:

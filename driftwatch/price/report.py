@@ -14,7 +14,7 @@ from driftwatch.explain.facts import sentences
 from driftwatch.explain.numbers import change, clean, lasting, number
 from driftwatch.explain.story import Section, Table
 from driftwatch.explain.text import layout
-from driftwatch.incidents.models import Record
+from driftwatch.incidents.record import Record
 from driftwatch.price.noise import BETWEEN, BY_REQUEST, MEMORY, SHARES, TYPICAL_LEARNT
 from driftwatch.statistics.whitening import PROMISED
 

@@ -15,7 +15,7 @@ SENT = frozenset(
     {
         *("id", "seq", "status", "transition", "kind", "severity", "stream", "opened_at", "onset", "onset_interval"),
         *("updated_at", "resolved_at", "findings", "losses", "causes", "silent", "health", "segments", "markers"),
-        *("answers", "notes", "chart"),
+        *("answers", "notes", "chart", "doses"),
     }
 )
 """Fields that leave the machine. What users wrote is not in them, unless the outbox was told to keep it."""
@@ -26,9 +26,9 @@ _LONG, _MOST = 200, 5
 def facts(incident: Incident, limit: int) -> dict[str, Any]:
     """The record as plain JSON types, with its ``headline``, in at most ``limit`` bytes of JSON.
 
-    What does not fit is left out in this order, and named in ``trimmed``: the chart; checks that do not fire; causes
-    that are ruled out; texts beyond 200 characters; beyond five findings, losses, causes, segments, checks, markers
-    and notes; then answers, segments, checks, markers, notes, losses, causes, findings altogether.
+    What does not fit is left out in this order, and named in ``trimmed``: the chart and the doses; checks that do not
+    fire; causes that are ruled out; texts beyond 200 characters; beyond five findings, losses, causes, segments,
+    checks, markers and notes; then answers, segments, checks, markers, notes, losses, causes, findings altogether.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _without(*names: str) -> Callable[[dict[str, Any]], None]:
 
 
 def _no_chart(found: dict[str, Any]) -> None:
-    found["chart"] = None
+    found.update({"chart": None, "doses": []})
 
 
 def _no_answers(found: dict[str, Any]) -> None:

@@ -37,7 +37,7 @@ def packed(incident: Incident, *, text: bool = False) -> bytes:
     record = incident.model_dump(mode="json")
     whole = _encoded(record if text else without_text(record))
     if len(whole) > MOST_BYTES:
-        whole = _encoded(_shortened(json.loads(whole)) | {"chart": None})
+        whole = _encoded(_shortened(json.loads(whole)) | {"chart": None, "doses": []})
     return zlib.compress(whole, level=1)
 
 

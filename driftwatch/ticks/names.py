@@ -57,8 +57,9 @@ class Names:
     def numbers(self, requests: Requests) -> Ints:
         """Number of each request's combination; requests must be in their canonical order."""
         at = requests.at
-        columns = [requests.labels[name] for name in self.labels if name in requests.labels]
-        names = [name for name in self.labels if name in requests.labels]
+        known = {"finish_reason": requests.finish_reason, **requests.labels}
+        names = [name for name in self.labels if name in known]
+        columns = [known[name] for name in names]
         if not columns:
             return np.full(len(requests), self.number((), 1, float(at[0]) if len(at) else 0.0), np.int64)
         first, group = group_by(*[column.codes.astype(np.int64) for column in columns])

@@ -108,8 +108,22 @@ def pinned(rng: np.random.Generator, *, during: int = 72, before: int = 150) -> 
     return case
 
 
+def filled_by_slowness(rng: np.random.Generator, *, during: int = 72, before: int = 150) -> Case:
+    """Something unmeasured makes it so slow that requests pile up until the KV cache is full; users ask as ever."""
+    case = hidden_cause(rng, during=during, before=before)
+    n, since = before + during, np.arange(before + during) >= before
+    kv = np.where(since, 0.5 + 0.1 * np.cumsum(since), 0.4) + 0.05 * remembering(n, 0.6, rng)
+    preempted = rng.poisson(12 * np.maximum(np.clip(kv, 0, 1) - 0.95, 0)) / TICK_S
+    case.candidates = [
+        Candidate("kv_cache_usage", "mechanism", np.clip(kv, 0, 1), ceiling=1.0),
+        Candidate("preemptions", "mechanism", preempted, unit="1/s"),
+        *(c for c in case.candidates[2:] if c.scope != {"tenant": "batch"} and not c.name.startswith("decoy")),
+    ]
+    return case
+
+
 @pytest.fixture(scope="session")
 def made() -> SimpleNamespace:
     """The kinds of incident, by name."""
-    kinds = (kv_pressure, hidden_cause, deploy_step, pinned, decoys, remembering)
+    kinds = (kv_pressure, hidden_cause, deploy_step, pinned, filled_by_slowness, decoys, remembering)
     return SimpleNamespace(**{kind.__name__: kind for kind in kinds})

@@ -77,10 +77,30 @@ def test_a_deploy_at_the_onset_is_consistent_and_an_earlier_marker_is_not_blamed
     assert sum(bool(supported(causes)) for causes in found) <= 2
 
 
-def test_a_pinned_kv_cache_is_consistent_and_says_why(made):
-    found = [named(causes_of(made.pinned(np.random.default_rng([3, i])), i), "kv_cache_usage") for i in range(20)]
+def test_a_pinned_kv_cache_that_nobody_is_seen_to_fill_is_consistent_and_says_why(made):
+    found = []
+    for i in range(20):
+        case = made.pinned(np.random.default_rng([3, i]))
+        case.candidates = [c for c in case.candidates if c.scope != {"tenant": "batch"}]
+        found.append(named(causes_of(case, i), "kv_cache_usage"))
     assert {cause.tier for cause in found} == {"consistent"}
     assert all("ceiling" in cause.reason for cause in found)
+
+
+def test_a_pinned_kv_cache_that_users_filled_at_the_onset_is_supported_unless_something_else_stepped_too(made):
+    found = []
+    for i in range(20):
+        case = made.pinned(np.random.default_rng([3, i]))
+        case.candidates = [c for c in case.candidates if not c.name.startswith("decoy")]
+        found.append(causes_of(case, i))
+    kv = [named(causes, "kv_cache_usage") for causes in found]
+    assert sum(cause.tier == "supported" and cause.reason == "it ran out at the onset" for cause in kv) >= 18
+    assert all("traffic{tenant=batch}" in cause.via for cause in kv)
+
+
+def test_a_kv_cache_that_is_full_because_all_is_slow_is_not_the_cause(made):
+    found = [causes_of(made.filled_by_slowness(np.random.default_rng([13, i])), i) for i in range(40)]
+    assert sum(bool(supported(causes)) for causes in found) <= 2
 
 
 def test_a_young_incident_claims_nothing(made):

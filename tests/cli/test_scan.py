@@ -89,3 +89,12 @@ def test_bad_input_is_one_clear_line_and_exit_status_2(args, hint, command, tmp_
     done = command("scan", *args)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
     assert hint in done.stderr
+
+
+def test_explain_makes_the_page_of_a_scan_again_and_gives_the_records_back(command, bundled, tmp_path):
+    command("scan", bundled, "--json", "found.json", "--html", "found.html")
+    again = command("explain", "found.json", "--format", "html", "--out", "again.html")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert (tmp_path / "again.html").read_text() == (tmp_path / "found.html").read_text()
+    records = json.loads(command("explain", "found.json", "--format", "json").stdout)
+    assert records == json.loads((tmp_path / "found.json").read_text())["incidents"]

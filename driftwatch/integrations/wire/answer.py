@@ -81,7 +81,8 @@ class Answer:
         for choice in _some(get("choices")):
             of = _getter(choice)
             texts += _texts_in(of("delta") or choice)
-            self._finished(of("finish_reason"))
+            if reason := of("finish_reason"):
+                self._finished(reason)
         if kind := get("type"):
             texts += _text_of_a_response(kind, get("delta"))
         if texts:
@@ -158,8 +159,10 @@ class Answer:
         """What an answer, or a part of one, says beside its text."""
         if (inner := get("response")) and not isinstance(inner, str):
             get = _getter(inner)  # the last event of the responses API wraps the whole
-        self.id = self.id or _word(get("id"))
-        self.model = self.model or _word(get("model"))
+        if self.id is None:
+            self.id = _word(get("id"))
+        if self.model is None:
+            self.model = _word(get("model"))
         if status := get("status"):
             self._finished(_ended(status, get("incomplete_details")))
         if (error := get("error")) and not isinstance(error, bool):

@@ -2,12 +2,17 @@ r"""One streamed answer, piece by piece, as cheaply as it can be looked at while
 
 from __future__ import annotations
 
+import re
+
 from driftwatch.integrations.wire.answer import Answer
 from driftwatch.integrations.wire.events import EventStream
 
 _TEXT = b'"content":"'
 _GOES_ON = b'"finish_reason":null'
 _DONE = b"data: [DONE]\n\n"
+_NAMED = re.compile(
+    rb'data: \{"id":"([!#-\[\]-~]{1,200})","object":"[!#-\[\]-~]*","created":\d+,"model":"([!#-\[\]-~]{1,200})",'
+)  # how every event of most servers begins; no quote or backslash is within, so that it says what it would when parsed
 _QUOTE, _NEWLINE = b'"'[0], b"\n"
 _MOST_PIECES, _MOST_BYTES = 64, 1 << 16
 
@@ -75,9 +80,14 @@ class Stream:
 
     def _name(self, piece: bytes) -> None:
         """Whose answer it is, by the event that was counted first, where none before it has said so."""
-        if self.answer.id is None or self.answer.model is None:
-            for data in EventStream().feed(piece):
-                self.answer.names(data)
+        answer = self.answer
+        if answer.id is not None and answer.model is not None:
+            return
+        if (found := _NAMED.match(piece)) is not None:
+            answer.id, answer.model = answer.id or found[1].decode(), answer.model or found[2].decode()
+            return
+        for data in EventStream().feed(piece):
+            answer.names(data)
 
     def _wait(self, piece: bytes, at: float) -> None:
         self._begins = piece.endswith(b"\n\n")  # whatever it is, the next piece begins an event

@@ -1,0 +1,112 @@
+"""The dose-response of the likeliest causes, for a person to see: ticks as points, and the ramp fitted to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.attribution.candidates import Candidate, held, label
+from driftwatch.attribution.dose import trailing
+from driftwatch.attribution.scene import Scene
+from driftwatch.attribution.shares import Window, ramp, window_of
+from driftwatch.events.signals import BY_NAME, Signal
+from driftwatch.incidents.life import Alarm
+from driftwatch.incidents.models import Cause, Dose
+from driftwatch.statistics.nnls import nnls
+
+Floats = NDArray[np.float64]
+
+_MOST, _POINTS = 2, 100  # doses; points of each kind
+_LEAST = 8  # ticks since the onset
+_GUARD_S = 60.0
+_SMOOTHED = 6  # ticks: what users send is worked on for a while
+_FLAT = 0.05  # a piece of the ramp that adds less than this share of its rise is flat
+
+
+def doses_of(
+    lead: Alarm, excess: Floats, harm: float, causes: Sequence[Cause], scene: Scene, first: int, last: int
+) -> tuple[Dose, ...]:
+    """How the excess of the leading signal goes with the level of each of its likeliest causes.
+
+    Parameters
+    ----------
+    lead
+        The leading alarm.
+    excess
+        Shape (T,): NaN where there were no requests; the first tick is ``first``.
+    harm
+        What the excess is multiplied by so that up is worse.
+    causes
+        Those found; events and what is ruled out have no dose that would say anything.
+    scene
+        Where the series are.
+    first, last
+        Ticks that were looked at.
+    """
+    named = [c for c in causes if c.tier != "ruled_out" and c.role != "event"][:_MOST]
+    onset = lead.shift.onset - first
+    if not named or np.isfinite(excess[onset:]).sum() < _LEAST or not np.isfinite(excess[:onset]).any():
+        return ()
+    known = {
+        (c.name, *sorted(c.scope.items())): c for c in scene.candidates(lead.stream, first, lead.shift.onset, last)
+    }
+    found = [(cause, known.get((cause.name, *sorted(cause.scope.items())))) for cause in named]
+    signal, width = BY_NAME[lead.signal], scene.width
+    return tuple(_dose(signal, excess, harm, onset, c, cause, width) for cause, c in found if c is not None)
+
+
+def _dose(
+    signal: Signal, excess: Floats, harm: float, onset: int, candidate: Candidate, cause: Cause, width: float
+) -> Dose:
+    window = window_of(excess, onset, round(_GUARD_S / width))
+    centred = window.excess - float(np.median(window.excess[~window.during]))
+    level = held(candidate.values)
+    level = trailing(level, _SMOOTHED) if candidate.role == "exogenous" else level
+    lag = round(cause.lag_s / width)
+    seen = level[np.maximum(window.ticks - lag, 0)]
+    turn = _turn(candidate, harm * centred[window.during])
+    corners = _corners(turn * level, window, centred, lag) * (turn, 1.0)
+    shown = (lambda x: x) if signal.difference else np.exp
+    return Dose(
+        name=label(candidate),
+        unit=candidate.unit,
+        signal=signal.name,
+        excess_unit=signal.unit if signal.difference else "times",
+        lag_s=cause.lag_s,
+        healthy=_points(seen[~window.during], shown(centred[~window.during])),
+        during=_points(seen[window.during], shown(centred[window.during])),
+        ramp=_points(corners[:, 0], shown(corners[:, 1])),
+        saturates=_saturates(corners),
+    )
+
+
+def _turn(candidate: Candidate, during: Floats) -> float:
+    """1.0 where more of it is expected to go with more harm: the other way round where the harm eased."""
+    eased = float(np.mean(during)) < 0
+    return 1.0 if (candidate.bad == "up") != eased else -1.0
+
+
+def _corners(level: Floats, window: Window, excess: Floats, lag: int) -> Floats:
+    """Corners of the ramp that fits best alone, shape (pieces + 1, 2): level, excess; flat on both sides."""
+    sign = 1.0 if float(np.mean(excess[window.during])) >= 0 else -1.0
+    pieces = ramp(level, window, lag)
+    rises = sign * nnls(pieces.T @ pieces, pieces.T @ (sign * excess))
+    seen = level[window.ticks]
+    low = float(np.median(seen[~window.during]))
+    high = max(float(np.quantile(seen[window.during], 0.98)), low + 1e-12 * max(abs(low), 1.0))
+    return np.column_stack([np.linspace(low, high, pieces.shape[1] + 1), np.r_[0.0, np.cumsum(rises)]])
+
+
+def _saturates(corners: Floats) -> float | None:
+    """Where the ramp is flat from; None where it rises to its end, or nowhere."""
+    rises = np.abs(np.diff(corners[:, 1]))
+    rising = np.flatnonzero(rises > _FLAT * rises.sum())
+    return float(corners[rising[-1] + 1, 0]) if len(rising) and rising[-1] + 1 < len(rises) else None
+
+
+def _points(level: Floats, excess: Floats) -> tuple[tuple[float, float], ...]:
+    """At most a hundred, evenly chosen, to four digits."""
+    chosen = np.unique(np.linspace(0, len(level) - 1, min(len(level), _POINTS)).round().astype(np.int64))
+    return tuple((float(f"{level[k]:.4g}"), float(f"{excess[k]:.4g}")) for k in chosen)
