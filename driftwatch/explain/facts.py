@@ -89,7 +89,7 @@ def sentences(said: Iterable[str]) -> tuple[str, ...]:
 def title(name: str) -> str:
     """The name of a signal or series as a person would say it."""
     known = SIGNALS.get(name) or SERIES.get(name) or _RATIOS.get(name)
-    return known.title if known else clean(name.replace("_", " "))
+    return clean(known.title if known else name.replace("_", " "))
 
 
 def cause_title(name: str) -> str:
