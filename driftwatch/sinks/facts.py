@@ -28,7 +28,8 @@ def facts(incident: Incident, limit: int) -> dict[str, Any]:
 
     What does not fit is left out in this order, and named in ``trimmed``: the chart and the doses; checks that do not
     fire; causes that are ruled out; texts beyond 200 characters; beyond five findings, losses, causes, segments,
-    checks, markers and notes; then answers, memory and economics, segments, checks, markers, notes, losses, causes, findings altogether.
+    checks, markers and notes; then answers, memory and economics; then segments, checks, markers, notes, losses,
+    causes, findings altogether.
 
     Parameters
     ----------
