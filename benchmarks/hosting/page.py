@@ -60,8 +60,8 @@ model has a request every 40 s (a thousand models, 16 of them watched).
 |---|---|---|---|---|---|---|---|---|---|---|
 """
 GROWTH = """
-With {watched} streams watched, from the 30th hour on: {resident} MB resident a million requests, {used} MB in use (slope, and
-twice its standard error).
+With {watched} streams watched, from the 30th hour on: {resident} MB resident a million requests, {used} MB in use
+(slope, and twice its standard error).
 """
 
 
