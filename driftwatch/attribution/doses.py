@@ -68,6 +68,8 @@ def _dose(
     seen = level[np.maximum(window.ticks - lag, 0)]
     turn = _turn(candidate, harm * centred[window.during])
     corners = _corners(turn * level, window, centred, lag) * (turn, 1.0)
+    # The fit looks at the excess without its outliers; people see all of it.
+    felt = excess[window.ticks] - float(np.median(window.excess[~window.during]))
     shown = (lambda x: x) if signal.difference else np.exp
     return Dose(
         name=label(candidate),
@@ -75,8 +77,8 @@ def _dose(
         signal=signal.name,
         excess_unit=signal.unit if signal.difference else "times",
         lag_s=cause.lag_s,
-        healthy=_points(seen[~window.during], shown(centred[~window.during])),
-        during=_points(seen[window.during], shown(centred[window.during])),
+        healthy=_points(seen[~window.during], shown(felt[~window.during])),
+        during=_points(seen[window.during], shown(felt[window.during])),
         ramp=_points(corners[:, 0], shown(corners[:, 1])),
         saturates=_saturates(corners),
     )

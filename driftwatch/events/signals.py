@@ -161,7 +161,7 @@ class _Signals(dict[str, Signal]):
         return Signal(name, f"score '{rest}'", "score", _SCORES[prefix + colon], "score", text=True)
 
     def __contains__(self, name: object) -> bool:
-        return super().__contains__(name) or (isinstance(name, str) and name.partition(":")[0] + ":" in _SCORES)
+        return super().__contains__(name) or (isinstance(name, str) and "".join(name.partition(":")[:2]) in _SCORES)
 
     def get(self, name: str, default: Any = None) -> Any:
         """The signal of this name, or else the default."""

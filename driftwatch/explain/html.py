@@ -20,7 +20,7 @@ from driftwatch.explain.timeline import timeline
 from driftwatch.incidents.models import Incident
 
 _ROOM = 1_380_000  # bytes of all incidents: a page is to stay below 1.5 MB
-_LISTED, _WORDS, _ALL, _SMALL = 1_000, 15_000, 90_000, 10_000  # bytes that parts of an incident take
+_LISTED, _ALL, _SMALL = 1_000, 90_000, 12_000  # bytes that an incident's line, all its pictures, or a small one take
 _PLACED = ("what", "since", "answers", "who", "green", "cause", "ruled_out", "sure", "next")
 _SEVERITIES = ("critical", "warning", "info")
 
@@ -127,29 +127,34 @@ def _articles(incidents: Sequence[Incident]) -> dict[int, str]:
     """Incidents as markup by their numbers, as many as fit: the worst ones have their pictures first."""
     numbered = sorted(enumerate(incidents, 1), key=lambda pair: _SEVERITIES.index(pair[1].severity))
     articles: dict[int, str] = {}
-    used = 0
-    for (number, incident), detail in zip(numbered, _details(len(incidents)), strict=False):
-        article = _article(incident, number, detail)
-        used += len(article.encode()) + _LISTED
-        if used > _ROOM:
+    room = _ROOM
+    for number, incident in numbered:
+        words = _article(incident, number, "none")
+        room -= len(words.encode()) + _LISTED
+        if room < 0:
             break
-        articles[number] = article
+        articles[number] = words
+    for (number, incident), detail in zip(numbered, _details(len(articles), max(room, 0)), strict=False):
+        pictured = _article(incident, number, detail)
+        more = len(pictured.encode()) - len(articles[number].encode())
+        if more <= room:
+            room -= more
+            articles[number] = pictured
     return dict(sorted(articles.items()))
 
 
-def _details(incidents: int) -> Iterator[str]:
-    """How much is drawn of each incident, the worst first; where not all has room, half of it goes to small pictures.
+def _details(incidents: int, room: int) -> Iterator[str]:
+    """What is drawn, the worst incidents first; where not all has room, half of it goes to small pictures.
 
     Examples
     --------
     >>> from collections import Counter
-    >>> dict(Counter(_details(8))), dict(Counter(_details(50)))
-    ({'all': 8}, {'all': 3, 'small': 36, 'none': 11})
+    >>> dict(Counter(_details(8, 1_000_000))), dict(Counter(_details(50, 600_000)))
+    ({'all': 8}, {'all': 3, 'small': 27})
     """
-    room = max(_ROOM - incidents * _WORDS, 0)
     drawn = incidents if incidents * _ALL <= room else room // (2 * _ALL)
     small = min((room - drawn * _ALL) // _SMALL, incidents - drawn)
-    for detail, many in (("all", drawn), ("small", small), ("none", incidents - drawn - small)):
+    for detail, many in (("all", drawn), ("small", small)):
         yield from (detail for _ in range(many))
 
 
