@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import socket
 import statistics
 import subprocess
 import sys
@@ -130,6 +131,19 @@ class Client:
         return float(answer.rpartition(b"\r\n\r\n")[2])
 
 
+def wait_for(port: int, seconds: float = 60.0) -> None:
+    """Until a server listens."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1.0).close()
+            return
+        except OSError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
 async def measured(ports: dict[str, int], rounds: int, requests: int) -> tuple[dict[str, Any], dict[str, Client]]:
     """CPU microseconds a request, for each server and length, a value a round."""
     clients = {kind: Client(port) for kind, port in ports.items()}
@@ -209,7 +223,8 @@ def main() -> None:
     own = [sys.executable, __file__, "--serve"]
     processes = [subprocess.Popen([*own, kind, "--port", str(port)]) for kind, port in ports.items()]
     try:
-        time.sleep(4)
+        for port in ports.values():
+            wait_for(port)
         spent, clients = asyncio.run(measured(ports, rounds, requests))
     finally:
         for process in processes:
