@@ -23,7 +23,7 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 OURS = {
     *("signal", "stream", "direction", "unit", "name", "role", "tier", "via", "scope", "evidence", "reason", "layer"),
     *("state", "comparison", "source", "series", "where", "kind", "text", "what", "names", "id", "status", "terms"),
-    *("transition", "severity", "notes", "request_id", "excess_unit"),
+    *("transition", "severity", "notes", "request_id", "excess_unit", "currency", "who"),
 }
 """Fields of a record that hold words, and none that users or models wrote."""
 
