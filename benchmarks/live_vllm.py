@@ -1,8 +1,8 @@
 """A real vLLM on one core of this machine with driftwatch inside: stat logger, middleware and scraper.
 
 ``pressure``: a quarter of an hour of chats; for the last minutes another tenant's long requests fill the KV cache.
-``healthy``: chats alone, up and down by a quarter. ``speed``: tokens a second with driftwatch inside and without, in
-turns. ``page``: puts what was found in a folder that was kept (``--keep``) among the results.
+``hour``: the same after nearly an hour of fewer chats, up and down by a quarter. ``speed``: tokens a second with
+driftwatch inside and without, in turns. ``page``: puts what was found in a kept folder (``--keep``) among the results.
 
 Needs a testbed folder with ``venv`` (vLLM, and driftwatch installed into it without dependencies) and ``model-tiny``.
 """
@@ -40,6 +40,7 @@ RESULTS = Path(__file__).parent / "results"
 EXPOSED = "http://127.0.0.1:9469/metrics"
 BASELINE = os.environ.get("BASELINE", "")
 PORT, BLOCKS = 8011, 48
+HOUR = {"rate": 2.0, "swing": 0.25}
 
 WATCH = """
 [[targets]]
@@ -72,28 +73,37 @@ def transitions(folder: Path) -> list[dict[str, Any]]:
     return [{name: value for name, value in one.items() if name not in ("chart", "health")} for one in told]
 
 
-def pressure(testbed: Path, core: int, healthy_s: float, pressed_s: float, hogs: int, out: Path) -> dict[str, Any]:
-    """Chats, and then another tenant's long requests; what was told of it, and when."""
+def pressure(
+    testbed: Path, core: int, healthy_s: float, pressed_s: float, out: Path, load: dict[str, Any]
+) -> dict[str, Any]:
+    """Chats, and then another tenant's long requests; what was told of it, and when, and what was told before."""
     config = watched(out, PORT)
     with serving(testbed, out / "server.log", port=PORT, blocks=BLOCKS, core=core, config=config) as server:
-        load = Load(server.url, hogs=hogs, hog_words=900)
-        with recorded(f"{server.url}/metrics", out / "metrics.om.gz"), told_of(out / "incidents.jsonl") as told:
+        asking = Load(server.url, hog_words=900, **load)
+        changed = time.time() + healthy_s
+        with (
+            recorded(f"{server.url}/metrics", out / "metrics.om.gz"),
+            told_of(out / "incidents.jsonl") as told,
+            evidence(EXPOSED, changed) as strongest,
+        ):
             began = time.time()
-            asyncio.run(load.run(healthy_s + pressed_s, hogs_from=healthy_s))
+            asyncio.run(asking.run(healthy_s + pressed_s, hogs_from=changed - began))
             ended = time.time()
-    write_requests(load.rows, out / "requests.jsonl.gz")
-    changed = began + healthy_s
-    chats = [row for row in load.rows if row["tenant"] == "chat" and row["ttft"] is not None]
+    write_requests(asking.rows, out / "requests.jsonl.gz")
+    chats = [row for row in asking.rows if row["tenant"] == "chat" and row["ttft"] is not None]
     before = statistics.median(row["ttft"] for row in chats if row["completed_at"] < changed)
     after = statistics.median(row["ttft"] for row in chats if row["started_at"] > changed + 20)
     found = transitions(out)
+    own = next((k for k, one in enumerate(found) if _seconds(one["opened_at"]) > changed), None)
     return {
-        "began": began, "changed": changed, "ended": ended, "requests": len(load.rows),
-        "hogs": hogs, "lasting_s": Config().incidents.lasting_s, "baseline": bool(BASELINE),
-        "failed": sum(row["status"] != 200 for row in load.rows), "ttft_before_s": before, "ttft_after_s": after,
-        "told_after_s": told[0] - changed if told else None,
-        "opened_after_s": _seconds(found[0]["opened_at"]) - changed if found else None,
-        "onset_error_s": _seconds(found[0]["onset"]) - changed if found else None,
+        "began": began, "changed": changed, "ended": ended, "requests": len(asking.rows), "load": load,
+        "lasting_s": Config().incidents.lasting_s, "baseline": bool(BASELINE), "evidence": strongest,
+        "failed": sum(row["status"] != 200 for row in asking.rows) + asking.broken,
+        "ttft_before_s": before, "ttft_after_s": after,
+        "told_before": len({one["id"] for one in found[:own]}),
+        "told_after_s": None if own is None else told[own] - changed,
+        "opened_after_s": None if own is None else _seconds(found[own]["opened_at"]) - changed,
+        "onset_error_s": None if own is None else _seconds(found[own]["onset"]) - changed,
         "transitions": found,
     }  # fmt: skip
 
@@ -122,32 +132,18 @@ def _seconds(written: str) -> float:
     return datetime.fromisoformat(written).timestamp()
 
 
-def healthy(testbed: Path, core: int, seconds: float, out: Path) -> dict[str, Any]:
-    """Chats alone: whatever is told is a false alarm."""
-    config = watched(out, PORT)
-    with serving(testbed, out / "server.log", port=PORT, blocks=BLOCKS, core=core, config=config) as server:
-        load = Load(server.url, rate=2.0, swing=0.25)
-        with recorded(f"{server.url}/metrics", out / "metrics.om.gz"), evidence(EXPOSED) as strongest:
-            asyncio.run(load.run(seconds))
-        shown = urllib.request.urlopen(EXPOSED).read().decode()
-    write_requests(load.rows, out / "requests.jsonl.gz")
-    state = next((line for line in shown.splitlines() if 'state="watching"' in line), "")
-    return {
-        "seconds": seconds, "requests": len(load.rows), "failed": sum(row["status"] != 200 for row in load.rows),
-        "transitions": transitions(out), "state": state, "evidence": strongest,
-    }  # fmt: skip
-
-
 @contextmanager
-def evidence(url: str) -> Iterator[dict[str, float]]:
-    """The strongest evidence that each signal ever had while inside, in powers of ten, and the threshold."""
+def evidence(url: str, until: float) -> Iterator[dict[str, float]]:
+    """The strongest evidence that each signal had before a time, in powers of ten, the threshold, and since when."""
     strongest: dict[str, float] = {}
     stop = threading.Event()
 
     def look() -> None:
-        while not stop.wait(5.0):
+        while not stop.wait(5.0) and time.time() < until:
             with suppress(OSError):
                 page = urllib.request.urlopen(url, timeout=5).read().decode()
+                if 'driftwatch_streams{state="watching"} 1' in page:
+                    strongest.setdefault("watching since", time.time())
                 for name, value in _evidence(page):
                     strongest[name] = max(value, strongest.get(name, 0.0))
 
@@ -224,10 +220,10 @@ def keep(what: str, found: dict[str, Any], out: Path) -> None:
     known |= {"machine": machine(["numpy", "pydantic", "httpx2"]), part: found}
     file.write_text(json.dumps(known, indent=1) + "\n")
     (RESULTS / "live_vllm.md").write_text(page(known))
-    if part == "pressure":
+    if part in ("pressure", "hour"):
         rows = [json.loads(line) for line in gzip.decompress((out / "requests.jsonl.gz").read_bytes()).splitlines()]
-        (RESULTS / "live_vllm-pressure.svg").write_text(figure(found, rows))
-        recording = RESULTS / "live_vllm-pressure"
+        (RESULTS / f"live_vllm-{part}.svg").write_text(figure(found, rows))
+        recording = RESULTS / f"live_vllm-{part}"
         recording.mkdir(exist_ok=True)
         for name in ("requests.jsonl.gz", "metrics.om.gz"):
             shutil.copy(out / name, recording / name)
@@ -236,7 +232,7 @@ def keep(what: str, found: dict[str, Any], out: Path) -> None:
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=["pressure", "healthy", "speed", "page"])
+    parser.add_argument("what", choices=["pressure", "hour", "speed", "page"])
     parser.add_argument("--testbed", type=Path)
     parser.add_argument("--core", type=int, default=1)
     parser.add_argument("--healthy", type=float, default=480.0, help="Seconds of healthy traffic.")
@@ -256,8 +252,12 @@ def main() -> None:
         if asked.testbed is None:
             parser.error("--testbed is needed")
         found = {
-            "pressure": lambda: pressure(asked.testbed, asked.core, asked.healthy, asked.pressed, asked.hogs, out),
-            "healthy": lambda: healthy(asked.testbed, asked.core, asked.healthy, out),
+            "pressure": lambda: pressure(
+                asked.testbed, asked.core, asked.healthy, asked.pressed, out, {"hogs": asked.hogs}
+            ),
+            "hour": lambda: pressure(
+                asked.testbed, asked.core, asked.healthy, asked.pressed, out, {"hogs": asked.hogs, **HOUR}
+            ),
             "speed": lambda: speed(asked.testbed, asked.core, asked.rounds, asked.turn, out),
         }[asked.what]()
         print(json.dumps({name: value for name, value in found.items() if name != "transitions"}, indent=1))

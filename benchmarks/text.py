@@ -1,7 +1,8 @@
 """What is heard in answers of real models, beside alibi-detect: ``python benchmarks/text.py --vectors F --cache F``.
 
 Silent swaps of a model, new topics, minorities, and the promise, on answers of 24 models to 805 prompts
-(``model_answers`` of the recordings); reference and stream have different prompts. The folder of vectors holds
+(``model_answers`` of the recordings); reference and stream have different prompts, and constants were chosen on others
+(``hearing/cases.py``). The folder of vectors holds
 MiniLM's, made by ``python benchmarks/hearing/vectors.py FOLDER`` (extra ``embed``, half an hour), so that all detectors
 are given the same. The rivals run in an environment of their own first (``hearing/rivals.py`` says how); what is
 measured stays in the cache. Writes ``results/text.json``, ``.md`` and a figure.
@@ -22,7 +23,6 @@ from hearing.speed import speed
 from machine import machine
 
 RESULTS = Path(__file__).parent / "results"
-LEVELS = (300.0, 1000.0)
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=60.0, help="stop measuring after so long; go on another time")
     given = parser.parse_args()
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    measure(given.vectors, given.cache / "ours.jsonl", given.minutes, LEVELS)
+    measure(given.vectors, given.cache / "ours.jsonl", given.minutes)
     found: dict[str, Any] = results(given.cache) | {"speed": speed(), "machine": machine(("numpy",))}
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "text.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

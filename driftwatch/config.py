@@ -208,6 +208,13 @@ class Health(Section):
     standard: bool = Field(True, description="Use the standard checks.")
     checks: tuple[Check, ...] = Field((), description="Checks of your own.")
     rules_files: tuple[str, ...] = Field((), description="Prometheus rule files; simple comparisons are read.")
+    serving_alerts: tuple[str, ...] = Field(
+        ("*vllm*", "*sglang*", "*trtllm*", "*tgi*", "*kv?cache*", "*kvcache*", "*preempt*"),
+        description="Names of your Prometheus server's alerts, with * and ?, that belong to the serving layer.",
+    )
+    ignored_alerts: tuple[str, ...] = Field(
+        ("Watchdog", "InfoInhibitor", "driftwatch*"), description="Names of its alerts that say nothing."
+    )
 
 
 class Economics(Section):

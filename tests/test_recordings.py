@@ -202,3 +202,24 @@ def test_however_the_requests_are_cut_the_incidents_are_the_same(bundled: Path, 
         files = parts_of(bundled, tmp_path, assign.tolist())
         files = files[::-1] if how.endswith("backwards") else files
     assert_same(facts(dw.scan(files, **extra).incidents), facts(dw.scan(bundled).incidents))
+
+
+@pytest.mark.parametrize(("lasting_s", "leads"), [(70.0, "ttft"), (90.0, "latency")])
+def test_pressure_as_it_was_seen_live_is_told_in_time_and_explained_whichever_signal_leads(
+    lasting_s: float, leads: str
+) -> None:
+    """A recording of `benchmarks/live_vllm.py pressure`; the change came at a known time."""
+    folder = Path(__file__).parents[1] / "benchmarks" / "results"
+    changed_at = json.loads((folder / "live_vllm.json").read_text())["pressure"]["changed"]
+    recording = folder / "live_vllm-pressure"
+    report = dw.scan(
+        recording / "requests.jsonl.gz",
+        metrics=recording / "metrics.om.gz",
+        config={"ticks": {"lateness_s": 3.0}, "incidents": {"lasting_s": lasting_s}},
+    )
+    assert [i.kind for i in report.incidents] == ["degradation"]
+    incident = report.incidents[0]
+    assert incident.findings[0].signal == leads
+    assert 0 < incident.opened_at.timestamp() - changed_at <= 90
+    assert (incident.causes[0].name, incident.causes[0].tier) == ("kv_cache_usage", "supported")
+    assert any("tenant=batch" in link for link in incident.causes[0].via)

@@ -36,6 +36,8 @@ class Load:
         Long requests of tenant ``batch`` at a time, while they last.
     seed
         Of all draws.
+    rows, broken
+        Requests that were answered, and how many connections broke.
     """
 
     url: str
@@ -49,11 +51,12 @@ class Load:
     hog_tokens: int = 600
     seed: int = 0
     rows: list[dict[str, Any]] = field(default_factory=list)
+    broken: int = 0
 
     async def run(self, seconds: float, hogs_from: float = math.inf, hogs_until: float = math.inf) -> None:
         """Ask for so many seconds; the times are seconds from now."""
         draw, began = random.Random(self.seed), time.monotonic()
-        limits = httpx2.Limits(max_connections=None)
+        limits = httpx2.Limits(max_connections=None, keepalive_expiry=2.0)  # the server lets go of idle ones after 5 s
         async with httpx2.AsyncClient(timeout=300, limits=limits) as client, asyncio.TaskGroup() as group:
             for _ in range(self.hogs):
                 group.create_task(
@@ -81,12 +84,16 @@ class Load:
         }  # fmt: skip
         began, first, usage = time.time(), None, {}
         headers = {"x-tenant": tenant}
-        async with client.stream("POST", f"{self.url}/v1/chat/completions", json=body, headers=headers) as answer:
-            async for line in answer.aiter_lines():
-                if first is None and '"content":"' in line and '"content":""' not in line:
-                    first = time.time()
-                if '"usage":{' in line:
-                    usage = json.loads(line.removeprefix("data: "))["usage"]
+        try:
+            async with client.stream("POST", f"{self.url}/v1/chat/completions", json=body, headers=headers) as answer:
+                async for line in answer.aiter_lines():
+                    if first is None and '"content":"' in line and '"content":""' not in line:
+                        first = time.time()
+                    if '"usage":{' in line:
+                        usage = json.loads(line.removeprefix("data: "))["usage"]
+        except httpx2.TransportError:
+            self.broken += 1
+            return
         ended = time.time()
         self.rows.append(
             {

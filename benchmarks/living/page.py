@@ -19,11 +19,31 @@ def page(found: dict[str, Any]) -> str:
     """The results of the parts that were measured, in order."""
     where = found["machine"]
     lines = ["# A real vLLM with driftwatch inside", "", f"vLLM 0.32 on {where['cpu']}, Python {where['python']}.", ""]
-    parts = (("pressure", _pressure), ("pressure-baseline", _pressure), ("healthy", _healthy), ("speed", _speed))
+    parts = (("hour", _hour), ("pressure", _pressure), ("pressure-baseline", _pressure), ("speed", _speed))
     for name, write in parts:
         if name in found:
             lines += [*write(found[name]), ""]
     return "\n".join(lines)
+
+
+def _hour(run: Row) -> list[str]:
+    quiet = run["changed"] - run["began"]
+    evidence = dict(run["evidence"])
+    threshold, since = evidence.pop("threshold", float("nan")), evidence.pop("watching since", run["changed"])
+    name, most = max(evidence.items(), key=lambda item: item[1], default=("none", 0.0))
+    return [
+        "## A quiet hour, and then pressure on the KV cache",
+        "",
+        f"`python benchmarks/live_vllm.py hour --testbed FOLDER --healthy {quiet:.0f}`: "
+        f"chats at {run['load']['rate']:.0f} a second, up and down by {run['load']['swing']:.0%} every 20 minutes.",
+        "",
+        f"- Quiet for {quiet / 60:.0f} minutes, the last {(run['changed'] - since) / 60:.0f} of them watched (before "
+        f"that it learnt): {run['told_before']} incidents. The most evidence that any signal had was 10^{most:.1f} "
+        f"({name}); it takes 10^{threshold:.1f}.",
+        *_caught(run),
+        "",
+        "![TTFT of chats](live_vllm-hour.svg)",
+    ]
 
 
 def _pressure(run: Row) -> list[str]:
@@ -31,15 +51,29 @@ def _pressure(run: Row) -> list[str]:
         f"## Pressure on the KV cache{_known(run)}",
         "",
         f"`{'BASELINE=FILE ' if run.get('baseline') else ''}python benchmarks/live_vllm.py pressure --testbed FOLDER "
-        f"--healthy {run['changed'] - run['began']:.0f}`: chats at 3 a second; then another tenant keeps "
-        f"{run['hogs']} long requests going. Scraped every 5 s, ticks final after 3 s (`ticks.lateness_s`), a change "
-        f"must last {run['lasting_s']} s (`incidents.lasting_s`; by default 90).",
+        f"--healthy {run['changed'] - run['began']:.0f}`: chats at 3 a second.",
         "",
-        f"- Healthy for {run['changed'] - run['began']:.0f} s, under pressure for {run['ended'] - run['changed']:.0f} "
-        f"s; {run['requests']} requests, {run['failed']} failed; median TTFT of chats {run['ttft_before_s'] * 1e3:.0f} "
-        f"ms before and {run['ttft_after_s'] * 1e3:.0f} ms after.",
-        f"- Told {run['told_after_s']:.0f} s after the change (on disk at the alert's destination); opened "
-        f"{run['opened_after_s']:.0f} s after it, in event time; onset {run['onset_error_s']:+.0f} s off.",
+        *_caught(run),
+    ]
+    return lines if run.get("baseline") else [*lines, "", "![TTFT of chats](live_vllm-pressure.svg)"]
+
+
+def _caught(run: Row) -> list[str]:
+    """From the change on: another tenant's long requests."""
+    told = "Not told."
+    if run["told_after_s"] is not None:
+        told = (
+            f"Told {run['told_after_s']:.0f} s after the change (on disk at the alert's destination); opened "
+            f"{run['opened_after_s']:.0f} s after it, in event time; onset {run['onset_error_s']:+.0f} s off."
+        )
+    lines = [
+        f"- Then, for {run['ended'] - run['changed']:.0f} s, another tenant keeps "
+        f"{run['load']['hogs'] if 'load' in run else run['hogs']} long requests going. In all {run['requests']} "
+        f"requests, {run['failed']} failed; median TTFT of chats {run['ttft_before_s'] * 1e3:.0f} ms before and "
+        f"{run['ttft_after_s'] * 1e3:.0f} ms after.",
+        f"- Scraped every 5 s, ticks final after 3 s (`ticks.lateness_s`), a change must last {run['lasting_s']:.0f} s "
+        "(`incidents.lasting_s`; by default 90).",
+        f"- {told}",
         "",
         "| s after the change | transition | kind | silent | first causes |",
         "|---|---|---|---|---|",
@@ -49,26 +83,11 @@ def _pressure(run: Row) -> list[str]:
         after = _seconds(one["updated_at"]) - run["changed"]
         row = f"{after:.0f} | {one['id']} #{one['seq']} {one['status']} | {one['kind']} | {one['silent']} | {causes}"
         lines.append(f"| {row} |")
-    return lines if run.get("baseline") else [*lines, "", "![TTFT of chats](live_vllm-pressure.svg)"]
+    return lines
 
 
 def _known(run: Row) -> str:
     return ", what is healthy learnt before" if run.get("baseline") else ", what is healthy learnt live"
-
-
-def _healthy(run: Row) -> list[str]:
-    told = len({one["id"] for one in run["transitions"]})
-    evidence = dict(run["evidence"])
-    threshold = evidence.pop("threshold", float("nan"))
-    name, most = max(evidence.items(), key=lambda item: item[1], default=("none", 0.0))
-    return [
-        "## Healthy traffic",
-        "",
-        f"`python benchmarks/live_vllm.py healthy --testbed FOLDER`: {run['seconds'] / 60:.0f} minutes of chats at 2 a "
-        f"second, up and down by a quarter every 20 minutes; {run['requests']} requests, {run['failed']} failed: "
-        f"{told} incidents. The most evidence that any signal had was 10^{most:.1f} ({name}); it takes "
-        f"10^{threshold:.1f}. At the end: `{run['state']}`.",
-    ]
 
 
 def _speed(run: Row) -> list[str]:
@@ -90,7 +109,8 @@ def figure(run: Row, rows: list[Row]) -> str:
     """TTFT of chats over time, with when it changed and when that was told, as SVG."""
     changed = (run["changed"] - run["began"]) / 60
     marks = [{"minute": changed, "what": "change"}]
-    marks += [{"minute": changed + run["told_after_s"] / 60, "what": "told"}]
+    if run["told_after_s"] is not None:
+        marks.append({"minute": changed + run["told_after_s"] / 60, "what": "told"})
     chats = (
         alt.Chart(alt.InlineData(values=[*_binned(run["began"], rows)]))
         .mark_line(interpolate="step-after")

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from driftwatch.attribution.alerts import alerts_of
 from driftwatch.attribution.answers import change_of
 from driftwatch.attribution.causes import find_causes
 from driftwatch.attribution.doses import doses_of
 from driftwatch.attribution.drawn import CHART_TICKS, chart_of, plain, watched
 from driftwatch.attribution.economics import economics_of
-from driftwatch.attribution.health import Rule, evaluate, silent
+from driftwatch.attribution.health import Rule, contrast, evaluate, silent
 from driftwatch.attribution.memory import memory_of
 from driftwatch.attribution.parts import segments_of
 from driftwatch.attribution.placement import of_pod
@@ -23,7 +24,16 @@ from driftwatch.attribution.scene import Scene
 from driftwatch.detectors import Shift
 from driftwatch.events.signals import BY_NAME, Signal
 from driftwatch.incidents.life import Alarm, Life, severity_of
-from driftwatch.incidents.models import AnswerChange, Cause, Finding, Incident, Mark, Segment, Severity
+from driftwatch.incidents.models import (
+    AnswerChange,
+    Cause,
+    Finding,
+    HealthCheck,
+    Incident,
+    Mark,
+    Segment,
+    Severity,
+)
 from driftwatch.statistics.buckets import Floats
 from driftwatch.statistics.whitening import PROMISED
 from driftwatch.ticks.series import SeriesStore
@@ -78,9 +88,7 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
     segments = segments_of(scene, lead, first, until) if kept else ()
     inside = _inside(scene, lead, segments, first, until)
     causes = _causes(lead, inside, scene, first, until) if kept else ()
-    health = evaluate(
-        checks, scene.series, first, max(lead.shift.onset, first), until, extra_of(scene, lead.stream, first, until)
-    )
+    health = health_of(scene, checks, lead.stream, first, max(lead.shift.onset, first), until)
     life.seq += 1
     return Incident(
         id=life.id,
@@ -99,6 +107,7 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
         causes=causes,
         silent=silent(health),
         health=health,
+        contrast=contrast(finding, health),
         segments=segments,
         answers=_answers(findings, scene, lead, until),
         memory=memory_of(scene, first, lead.shift.onset, until) if kept else None,
@@ -239,6 +248,15 @@ def _towards_harm(lead: Alarm) -> float:
     if signal.good == "high":
         return -1.0
     return -1.0 if signal.text and signal.good == "unknown" and lead.shift.size < 0 else 1.0
+
+
+def health_of(
+    scene: Scene, checks: Sequence[Rule], stream: str, first: int, onset: int, last: int
+) -> tuple[HealthCheck, ...]:
+    """What the checks showed, and the alerts of a Prometheus server where it is read."""
+    extra = extra_of(scene, stream, first, last) if stream in scene.histories else None
+    alerts = alerts_of(scene.series, scene.config.health, first, onset, last)
+    return (*evaluate(checks, scene.series, first, onset, last, extra), *alerts)
 
 
 def extra_of(scene: Scene, stream: str, first: int, last: int) -> dict[str, Floats]:

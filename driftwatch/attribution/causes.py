@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from driftwatch.attribution.candidates import Candidate, Event, families, held
 from driftwatch.attribution.dose import clipped
-from driftwatch.attribution.effect import Effect, effect_of
+from driftwatch.attribution.effect import Effect, aligned, effect_of
 from driftwatch.attribution.measure import measured
 from driftwatch.attribution.physics import acts
 from driftwatch.attribution.screening import LATE_S, screen, turning_point
@@ -96,6 +96,8 @@ def find_causes(
     if not len(since) or np.isnan(healthy).all():
         return ()
     worse = 1.0 if float(clipped(since).mean()) >= 0 else -1.0
+    off = aligned(worse * excess, onset, tick_s)
+    onset, onset_interval = onset + off, onset_interval and (onset_interval[0] + off, onset_interval[1] + off)
     effect = effect_of(worse * excess, onset, tick_s, settings, signal, onset_interval)
     rng = np.random.default_rng(seed)
     late = _latest(effect)

@@ -63,7 +63,7 @@ def watched(
     """What the infrastructure checks saw that a person looks at first: at most two that are measured."""
     shown = [
         (rule, check)
-        for rule, check in zip(checks, health, strict=True)
+        for rule, check in zip(checks, health[: len(checks)], strict=True)  # alerts come after them
         if check.layer == "infrastructure" and check.state != "absent" and rule.series != "error_share"
     ]
     shown.sort(key=lambda pair: (pair[1].state != "firing", _place(pair[0].series)))

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from driftwatch.attribution.checks import STANDARD, Rule
 from driftwatch.events.columns import Floats
-from driftwatch.incidents.models import HealthCheck, State
+from driftwatch.incidents.models import Contrast, Finding, HealthCheck, State
 from driftwatch.ticks.series import SeriesId, SeriesStore
 
-__all__ = ["STANDARD", "Rule", "evaluate", "silent", "watched"]
+__all__ = ["STANDARD", "Rule", "contrast", "evaluate", "silent", "watched"]
 
 _BEFORE_S = 60.0  # what began this shortly before the onset, which is an estimate, counts as begun with it
 
@@ -113,19 +113,58 @@ def _outcome(rule: Rule, measured: list[_Measured], before: int, width_s: float)
     ticks = ceil(rule.for_s / width_s)
     fires = [_held(_COMPARE[rule.comparison](v, rule.threshold) & ~np.isnan(v), ticks) for v in values]
     news = [_begins(f, before, ceil(m.guard_s / width_s)) for f, m in zip(fires, measured, strict=True)]
+    worst = float(during[np.argmax(_badness(rule, during))]) if len(during) else None
     state: State = "absent" if not len(during) else "firing" if any(f[before:].any() for f in fires) else "green"
     return HealthCheck(
         name=rule.name,
         layer=rule.layer,
         state=state,
         newly=any(news),
-        worst=float(during[np.argmax(_badness(rule, during))]) if len(during) else None,
+        worst=worst,
         threshold=rule.threshold,
         comparison=rule.comparison,
         for_s=rule.for_s,
         unit=rule.unit,
         source=rule.source,
         series=rule.series,
+        room=_room(rule, worst),
+    )
+
+
+def _room(rule: Rule, worst: float | None) -> float | None:
+    """How far it was from firing, as a share of the threshold; None where that has no meaning."""
+    if worst is None or not rule.threshold or rule.comparison in ("==", "!="):
+        return None
+    upward = rule.comparison in (">", ">=")
+    return (rule.threshold - worst if upward else worst - rule.threshold) / abs(rule.threshold)
+
+
+def contrast(finding: Finding, checks: Sequence[HealthCheck]) -> Contrast | None:
+    """What users felt beside the infrastructure check that came closest to firing; None where one newly fired.
+
+    Parameters
+    ----------
+    finding
+        The leading one.
+    checks
+        As `evaluate` gives them.
+    """
+    near = [c for c in checks if c.layer == "infrastructure" and c.state == "green" and c.room is not None]
+    measured = [c for c in near if c.unit]  # whether a target is up is a yes or no, and always close
+    if not measured or not silent(checks):
+        return None
+    closest = min(measured, key=lambda check: check.room or 0.0)
+    assert closest.worst is not None
+    return Contrast(
+        felt=finding.signal,
+        felt_unit=finding.unit,
+        felt_before=finding.before,
+        felt_after=finding.after,
+        shown=closest.name,
+        shown_unit=closest.unit,
+        shown_worst=closest.worst,
+        shown_threshold=closest.threshold,
+        comparison=closest.comparison,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.baseline import Judged, Observed, SegmentSums
+from driftwatch.baseline.parts import added, is_by_part
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.robust import sums
 from driftwatch.ticks import Ticks
@@ -58,8 +59,8 @@ class StreamHistory:
         once: Once = {}
         for observed in self.observed.values():
             _join(observed, since, once)
-        for segments in self.segments.values():
-            _join(segments, since, once)
+        for name, segments in self.segments.items():
+            _join(segments, since, once, added if is_by_part(name) else _as_it_is)
         late: list[Ticks] = []
         while self.flows and self.flows[-1].flow_known[0] >= since:
             late.insert(0, self.flows.pop())
@@ -157,12 +158,16 @@ def _joined(pieces: Collection[Piece]) -> Piece:
     return replace(first, **columns)
 
 
-def _join(pieces: deque[Piece], since: int, once: Once) -> None:
+def _as_it_is(piece: Piece) -> Piece:
+    return piece
+
+
+def _join(pieces: deque[Piece], since: int, once: Once, summed: Callable[[Piece], Piece] = _as_it_is) -> None:
     late: list[Piece] = []
     while pieces and pieces[-1].tick[0] >= since:
         late.insert(0, pieces.pop())
     if late:
-        whole = _joined(late)
+        whole = summed(_joined(late))
         columns: dict[str, Any] = {name: _kept(getattr(whole, name), once) for name in _arrays(whole)}
         pieces.append(replace(whole, **columns))
 

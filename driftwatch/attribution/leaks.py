@@ -64,7 +64,7 @@ def forecast(name: str, unit: str, values: Floats, limit: float, width_s: float)
     >>> growing = 4.0 + np.arange(720) / 720 + 0.01 * np.sin(np.arange(720))
     >>> found = forecast("process_memory", "GiB", growing, 8.0, 5.0)
     >>> [round(x, 1) for x in found.per_hour], [round(x / 3600, 1) for x in found.runs_out_in_s]
-    ([1.0, 1.0], [3.1, 3.1])
+    ([1.0, 1.0], [3.0, 3.0])
     >>> forecast("process_memory", "GiB", np.r_[np.zeros(360), np.ones(360)], 8.0, 5.0) is None
     True
     """
@@ -77,19 +77,21 @@ def forecast(name: str, unit: str, values: Floats, limit: float, width_s: float)
         return None
     level = np.array([np.median(part) for part in cut])
     way = 1.0 if limit > level[0] else -1.0
-    steps, left = way * np.diff(level), way * (limit - level[-1])
+    steps, apart = way * np.diff(level), len(whole) * width_s / PARTS
     rise = float(steps.sum())
     steadily = (steps > 0).sum() >= STEADY and float(steps.max()) <= LARGEST * rise
-    if not steadily or left <= 0 or rise < LEAST_RISE * way * (limit - level[0]):
+    if not steadily or rise < LEAST_RISE * way * (limit - level[0]):
         return None
-    apart = len(whole) * width_s / PARTS
-    slow, fast = np.quantile([(level[j] - level[i]) * way / ((j - i) * apart) for i, j in _PAIRS], [0.1, 0.9])
-    if slow < LIKE * fast or left / fast > FURTHEST_S:
+    slopes = [(level[j] - level[i]) * way / ((j - i) * apart) for i, j in _PAIRS]
+    slow, typical, fast = np.quantile(slopes, [0.1, 0.5, 0.9])
+    now = level[-1] + way * typical * apart / 2  # a median is that of the middle of a part
+    left = way * (limit - now)
+    if left <= 0 or slow < LIKE * fast or left / fast > FURTHEST_S:
         return None
     return Forecast(
         name=name,
         unit=unit,
-        now=float(level[-1]),
+        now=float(now),
         limit=limit,
         per_hour=(3600.0 * float(slow), 3600.0 * float(fast)),
         runs_out_in_s=(float(left / fast), float(left / slow)),

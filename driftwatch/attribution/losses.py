@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from driftwatch.attribution.account import Clock, extra_of, marks_of
+from driftwatch.attribution.account import Clock, health_of, marks_of
 from driftwatch.attribution.drawn import chart_of
-from driftwatch.attribution.health import Rule, evaluate, silent
+from driftwatch.attribution.health import Rule, silent
 from driftwatch.attribution.scene import Scene
 from driftwatch.incidents.life import severity_of
 from driftwatch.incidents.models import Finding, Incident, Loss
@@ -36,8 +36,7 @@ def lost(outage: Outage, heard: Telemetry, scene: Scene, checks: Sequence[Rule],
     losses = tuple(_loss(gone, heard, clock, last) for gone in outage.gone)
     findings = tuple(_finding(loss) for loss in losses if loss.what == "traffic")
     first = outage.onset - _BEFORE_TICKS
-    extra = extra_of(scene, outage.stream, first, until) if outage.stream in scene.histories else None
-    health = evaluate(checks, scene.series, first, outage.onset, until, extra)
+    health = health_of(scene, checks, outage.stream, first, outage.onset, until)
     outage.seq += 1
     return Incident(
         id=outage.id,

@@ -195,7 +195,15 @@ def _chained(effect: Effect, cases: Sequence[Case]) -> list[Case]:
                 drives[id(driver)], chains[id(driver)] = (case.family.label, explained[top]), case.chain
         mechanisms.append(if_fed(case))
     drivers = [replace(t, drives=drives[id(t)], chain=chains[id(t)]) if id(t) in drives else t for t in traffic]
+    if any(decided(case, effect.settings.significance)[0] == "supported" for case in mechanisms):
+        drivers = [_aside(t, drivers) for t in drivers]
     return mechanisms + drivers
+
+
+def _aside(case: Case, drivers: Sequence[Case]) -> Case:
+    """Beside a mechanism that stands, only what drives one is blamed: other traffic often moves with that."""
+    driver = next((d for d in drivers if d.drives is not None), None)
+    return case if case.drives is not None or driver is None else replace(case, together=driver.family.label)
 
 
 def _rise(effect: Effect, mechanism: Family, traffic: Sequence[Family]) -> list[float]:

@@ -48,7 +48,8 @@ def own(store: SeriesStore) -> SeriesStore:
     by_name: dict[str, list[SeriesId]] = {}
     for series in ids:
         by_name.setdefault(series.name, []).append(series)
-    return store.only(series for named in by_name.values() for series in _ours(named, pods, hosts))
+    alerts = [series for series in by_name.pop("alert", ()) if _about_us(series, pods, hosts)]
+    return store.only([*alerts, *(series for named in by_name.values() for series in _ours(named, pods, hosts))])
 
 
 def of_pod(store: SeriesStore, pod: str) -> SeriesStore | None:
@@ -65,6 +66,11 @@ def of_pod(store: SeriesStore, pod: str) -> SeriesStore | None:
     if not any(series.name in _ENGINE for series in named):
         return None
     return store.only([*named, *(series for series in store.tracks if not _label(series, PODS))])
+
+
+def _about_us(series: SeriesId, pods: Collection[str], hosts: Collection[str]) -> bool:
+    """Alerts that name neither pod nor host may be about anything, and so about us."""
+    return _label(series, PODS) in ("", *pods) and _host(series) in ("", *hosts)
 
 
 def _ours(named: list[SeriesId], pods: Collection[str], hosts: Collection[str]) -> Iterable[SeriesId]:

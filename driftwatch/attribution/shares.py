@@ -23,6 +23,7 @@ PIECES = 3
 """Pieces of a monotone ramp."""
 RESAMPLES = 24
 _BLOCK = 6
+_STRETCHES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,15 @@ class Share:
         95% quantile beside the others, or alone, whichever is more.
     known
         5% quantile beside all others: the low end where nothing unknown began at the onset.
+    wander
+        What healthy times wander by of themselves, as a share of the excess: nobody knows it better than that.
     """
 
     low: float
     joint: float
     high: float
     known: float = 0.0
+    wander: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,7 @@ def shares(
     lawful = iter(
         _fitted([t for t, acts in zip(terms, known, strict=True) if acts], window, weights) if any(known) else ()
     )
+    wander = _wander(window)
     certain = [next(lawful) if acts else joint[i] for i, acts in enumerate(known)]
     return [
         Share(
@@ -158,9 +163,19 @@ def shares(
             joint=float(joint[i][0]),
             high=float(max(np.quantile(joint[i], 0.95), alone[i])),
             known=float(np.quantile(certain[i], 0.05)),
+            wander=wander,
         )
         for i in range(len(terms))
     ]
+
+
+def _wander(window: Window) -> float:
+    """95% of the means of healthy stretches lie within this of their middle, as a share of the mean excess."""
+    healthy, excess = window.excess[~window.during], float(window.excess[window.during].mean())
+    if len(healthy) < 2 * _STRETCHES or excess <= 0:
+        return 1.0
+    means = [float(part.mean()) for part in np.array_split(healthy, _STRETCHES)]
+    return min(1.0, 1.96 * float(np.std(means, ddof=1)) / excess)
 
 
 def parts(terms: Sequence[Term], window: Window) -> list[float]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from driftwatch.attribution.candidates import Event, Family
 from driftwatch.attribution.dose import LEAST_READINGS, LEAST_TICKS, Dose
-from driftwatch.attribution.screening import Screened
+from driftwatch.attribution.screening import NEVER, Screened
 from driftwatch.attribution.shares import Share
 from driftwatch.incidents.models import Cause, Tier
 
@@ -147,6 +147,8 @@ def _claimed(case: Case, dose: Dose) -> tuple[Tier, str]:
         return "consistent", case.unlikely
     if case.family.exogenous and LEAST_SHARE <= case.share.low < LEAST_OF_USERS:
         return "consistent", f"it explains {case.share.low:.0%} at least, which is not the larger part"
+    if case.family.exogenous and case.screened.members[0].placebo > NEVER:
+        return "consistent", "there was as much of it while all was well"
     if case.share.low < LEAST_SHARE:
         return "consistent", "something unmeasured that began at the onset and stayed explains the excess as well"
     if dose.follows > _AHEAD:
@@ -222,8 +224,8 @@ def _cause(
         name=head.name,
         role="exogenous" if family.exogenous else "mechanism",
         tier=tier,
-        share_low=share.low,
-        share_high=max(share.high, share.low),
+        share_low=max(share.low - share.wander, 0.0),
+        share_high=min(max(share.high, share.low) + share.wander, 1.0),
         lag_s=lag_s,
         via=chain,
         scope=dict(head.scope),

@@ -95,6 +95,7 @@ MACHINE_SERIES: tuple[Series, ...] = (
     Series("process_started", "start of the process", "gauge", "s", "health",
            sources=named("process_start_time_seconds")),
     Series("target_up", "target is up", "gauge", "1", "health", bad="down", sources=named("up")),
+    Series("alert", "alert of a Prometheus server", "gauge", "1", "health", sources=named("ALERTS")),
     Series("pod_restarts", "container restarts", "counter", "1/s", "health",
            sources=named("kube_pod_container_status_restarts")),
     Series("pod_ready", "pod is ready", "gauge", "1", "health", bad="down",

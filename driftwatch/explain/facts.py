@@ -7,13 +7,12 @@ html) only lay the story out; strings in it are plain text, cleaned of control c
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Iterable, Iterator
 
 from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS
 from driftwatch.events.signals import BY_NAME as SIGNALS
-from driftwatch.explain import answers, economics, losses, memory
+from driftwatch.explain import answers, economics, health, losses, memory
 from driftwatch.explain.findings import is_tail, lead, prominence
 from driftwatch.explain.numbers import (
     between,
@@ -30,7 +29,7 @@ from driftwatch.explain.numbers import (
 )
 from driftwatch.explain.steps import next_steps
 from driftwatch.explain.story import Advice, Section, Story, Table
-from driftwatch.incidents.models import Cause, Finding, HealthCheck, Incident, Segment
+from driftwatch.incidents.models import Cause, Finding, Incident, Segment
 
 KINDS = {
     "degradation": "degradation",
@@ -43,10 +42,6 @@ _RATIOS = {ratio.name: ratio for ratio in RATIOS}
 _CAUSES = {"traffic": "traffic", "held_tokens": "tokens in flight", "concurrency_cap": "cap on concurrent requests"}
 _ROLES = {"exogenous": "load", "mechanism": "engine", "event": "event"}
 _TIERS = {"supported": "supported", "consistent": "consistent", "ruled_out": "ruled out"}
-_COMPARISONS = {
-    **{">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le},
-    **{"==": operator.eq, "!=": operator.ne},
-}
 _MOST = 12  # rows of a table; how many were left out is said
 
 
@@ -57,7 +52,7 @@ def tell(incident: Incident) -> Story:
         Section("since", "Since", sentences(_since(incident))),
         Section("answers", "Answers", sentences(answers.told(incident)), answers.trait_table(incident)),
         Section("who", "For whom", sentences(_who(incident)), _segment_table(incident)),
-        Section("green", "What stayed green", sentences(_green(incident)), _health_table(incident)),
+        Section("green", "What stayed green", sentences(health.told(incident)), health.table(incident)),
         Section("cause", "Likely cause", sentences(_why(incident)), _cause_table(incident)),
         Section("memory", "Memory", sentences(memory.told(incident)), memory.table(incident)),
         Section("ruled_out", "Ruled out", sentences(map(_excluded, _of_tier(incident, "ruled_out")))),
@@ -200,55 +195,6 @@ def _segment_table(incident: Incident) -> Table | None:
 
 def _unit(signal: str) -> str:
     return SIGNALS[signal].unit if signal in SIGNALS else ""
-
-
-def _green(incident: Incident) -> Iterator[str]:
-    checks = [c for c in incident.health if c.layer == "infrastructure"]
-    firing = [c for c in checks if c.state == "firing"]
-    green = sum(c.state == "green" for c in checks)
-    newly = [c for c in firing if c.newly]
-    if not green and not firing:
-        yield "no infrastructure check is measured, so whether your dashboards noticed cannot be said"
-    elif not firing and incident.silent:
-        yield f"your infrastructure checks stayed green ({green} of {green} that are measured)"
-    elif not newly and incident.silent:
-        yield f"no infrastructure check newly fired; before the onset already: {_names(firing)}"
-    else:
-        yield f"infrastructure checks newly firing: {_names(newly)}; {green} green" if newly else f"{green} green"
-    absent = [c for c in checks if c.state == "absent"]
-    if absent:
-        yield f"not measured, so not counted as green: {_names(absent)}"
-    serving = [c for c in incident.health if c.layer == "serving" and c.state == "firing"]
-    if serving:
-        yield f"serving checks firing beside them: {_names(serving)}"
-
-
-def _names(checks: list[HealthCheck]) -> str:
-    rest = f" and {len(checks) - _MOST} more" if len(checks) > _MOST else ""
-    return ", ".join(clean(c.name, 40) for c in checks[:_MOST]) + rest
-
-
-def _health_table(incident: Incident) -> Table | None:
-    def row(c: HealthCheck) -> tuple[str, ...]:
-        limit = f"{c.comparison} {number(c.threshold, c.unit)}"
-        short = " (did not fire)" if c.state == "green" and beyond(c) else ""
-        worst = number(c.worst, c.unit) + short
-        return ("FIRING" if c.state == "firing" else c.state, c.layer, clean(c.name, 40), worst, limit, clean(c.source))
-
-    measured = [c for c in incident.health if c.state != "absent"]
-    ordered = sorted(measured, key=lambda c: (c.layer, c.state == "green"))[:40]
-    if not ordered:
-        return None
-    return Table(
-        "What a dashboard showed",
-        ("state", "layer", "check", "worst", "fires at", "threshold from"),
-        tuple(map(row, ordered)),
-    )
-
-
-def beyond(check: HealthCheck) -> bool:
-    """Whether its worst value is beyond the threshold (it fires only where that lasts)."""
-    return check.worst is not None and _COMPARISONS[check.comparison](check.worst, check.threshold)
 
 
 def _of_tier(incident: Incident, *tiers: str) -> list[Cause]:

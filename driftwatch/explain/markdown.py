@@ -39,7 +39,8 @@ def _section(section: Section) -> str:
 
 
 def _advise(advice: Advice) -> str:
-    flags = f" (vLLM {', '.join(f'`{flag}`' for flag in advice.flags)})" if advice.flags else ""
+    engines = "; ".join(f"{engine} {', '.join(f'`{flag}`' for flag in flags)}" for engine, flags in advice.flags)
+    flags = f" ({engines})" if engines else ""
     cost = f" — *cost:* {escape(advice.cost)}" if advice.cost else ""
     return f"{escape(advice.do)}{flags}{cost}"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from driftwatch.explain.facts import beyond, title
+from driftwatch.explain.facts import title
 from driftwatch.explain.findings import prominence
+from driftwatch.explain.health import beyond
 from driftwatch.explain.numbers import change, clean, interval, lasting, number, pair
 from driftwatch.explain.story import Table
 from driftwatch.incidents.models import Finding, HealthCheck, Incident

@@ -1,7 +1,8 @@
 """What to try next, by cause: engine flags by their real names, and what each costs.
 
-The flags are those of ``vllm serve`` (https://docs.vllm.ai/en/stable/configuration/optimization/ and its
-engine arguments); other engines have the same knobs under other names.
+The flags are those of ``vllm serve`` (https://docs.vllm.ai/en/stable/configuration/engine_args/), of
+``sglang.launch_server`` (https://docs.sglang.io/advanced_features/server_arguments.html) and of
+``text-generation-launcher`` (https://huggingface.co/docs/text-generation-inference/reference/launcher).
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from driftwatch.incidents.models import Cause, Incident
+
+Knobs = tuple[tuple[str, tuple[str, ...]], ...]
+"""Flags by engine."""
+_SPLIT = ("--tensor-parallel-size", "--tp-size", "--num-shard")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,45 +27,71 @@ class Step:
     cost
         The trade-off.
     flags
-        Flags of ``vllm serve`` that do it.
+        Engines, and the flags of each that do it.
     """
 
     do: str
     cost: str = ""
-    flags: tuple[str, ...] = ()
+    flags: Knobs = ()
 
 
+_FEWER: Knobs = (
+    ("vLLM", ("--max-num-seqs",)),
+    ("SGLang", ("--max-running-requests", "--schedule-conservativeness")),
+    ("TGI", ("--max-concurrent-requests",)),
+)
+_SHARE_OF_GPU: Knobs = (
+    ("vLLM", ("--gpu-memory-utilization",)),
+    ("SGLang", ("--mem-fraction-static",)),
+    ("TGI", ("--cuda-memory-fraction",)),
+)
 _MEMORY = (
     Step("Limit requests or tokens in flight for {who}, at the gateway", "that traffic waits or is refused"),
     Step(
         "Schedule interactive requests first (each request then sends its 'priority')",
         "batch work waits longer and may starve",
-        ("--scheduling-policy priority",),
+        (("vLLM", ("--scheduling-policy priority",)), ("SGLang", ("--enable-priority-scheduling",))),
     ),
     Step(
         "Admit fewer sequences at once, so that those admitted keep their cache",
         "more queueing, less peak throughput",
-        ("--max-num-seqs",),
+        _FEWER,
     ),
-    Step("Cap the context length", "longer requests are refused", ("--max-model-len",)),
     Step(
-        "Give the cache more memory",
+        "Cap the context length",
+        "longer requests are refused",
+        (("vLLM", ("--max-model-len",)), ("SGLang", ("--context-length",)), ("TGI", ("--max-total-tokens",))),
+    ),
+    Step(
+        "Give the cache more memory: a larger share of the GPU, or more GPUs",
         "less headroom: the engine may fail with out-of-memory at start or under load",
-        ("--gpu-memory-utilization", "--tensor-parallel-size"),
+        tuple((engine, (*flags, more)) for (engine, flags), more in zip(_SHARE_OF_GPU, _SPLIT, strict=True)),
     ),
     Step(
         "Store the cache in 8 bits: about twice the tokens fit",
         "may change answers; compare quality before and after",
-        ("--kv-cache-dtype fp8",),
+        (
+            ("vLLM", ("--kv-cache-dtype fp8",)),
+            ("SGLang", ("--kv-cache-dtype fp8_e5m2",)),
+            ("TGI", ("--kv-cache-dtype fp8_e5m2",)),
+        ),
     ),
 )
 _CAP = (
     Step(
         "Raise the cap on sequences, where the KV cache has room",
         "more memory, slower tokens for everybody",
-        ("--max-num-seqs",),
+        (
+            ("vLLM", ("--max-num-seqs",)),
+            ("SGLang", ("--max-running-requests",)),
+            ("TGI", ("--max-batch-total-tokens",)),
+        ),
     ),
-    Step("Add a replica, or move {who} to its own", "another accelerator", ("--data-parallel-size",)),
+    Step(
+        "Add a replica, or move {who} to its own",
+        "another accelerator",
+        (("vLLM", ("--data-parallel-size",)), ("SGLang", ("--dp-size",))),
+    ),
 )
 _TRAFFIC = (
     Step("Limit or spread the load of {who} (rate limit, quota, off-peak queue)", "that traffic waits or is refused"),
@@ -71,15 +102,24 @@ _PROMPTS = (
     Step(
         "Process long prompts in smaller pieces",
         "time to first token of long prompts grows; others stall less",
-        ("--max-num-batched-tokens",),
+        (
+            ("vLLM", ("--max-num-batched-tokens",)),
+            ("SGLang", ("--chunked-prefill-size",)),
+            ("TGI", ("--max-batch-prefill-tokens",)),
+        ),
     ),
+)
+_AGAIN = (
+    Step("Look for requests whose prompts are computed again and again: in the engine's log, those that never answer"),
+    Step("Restart one replica and compare: a loop in the engine ends with it", "its requests and its cache are lost"),
+    Step("Compare the engine's version with its known issues, and go back to the one before", "its newer features"),
 )
 _CACHE = (
     Step("Check whether the start of the prompt changed (a time stamp or an id there defeats prefix caching)"),
     Step(
         "Keep prefix caching on, and route by prefix so that a replica sees the same ones",
         "less even load",
-        ("--enable-prefix-caching",),
+        (("vLLM", ("--enable-prefix-caching",)), ("SGLang", ("no --disable-radix-cache",))),
     ),
 )
 _DRAFTS = (
@@ -87,7 +127,11 @@ _DRAFTS = (
     Step(
         "Draft fewer tokens, or turn drafting off",
         "slower where drafts still fit",
-        ("--speculative-config",),
+        (
+            ("vLLM", ("--speculative-config",)),
+            ("SGLang", ("--speculative-num-draft-tokens", "--speculative-num-steps")),
+            ("TGI", ("--speculate",)),
+        ),
     ),
 )
 _CLOCKS = (
@@ -96,16 +140,33 @@ _CLOCKS = (
 )
 _GPU = (
     Step("List who holds memory on that GPU (nvidia-smi), and stop or move what is not the engine"),
-    Step("Leave the neighbours room", "a smaller KV cache", ("--gpu-memory-utilization",)),
+    Step("Leave the neighbours room", "a smaller KV cache", _SHARE_OF_GPU),
+)
+_PAGING = (
+    Step("List who holds memory on that GPU (nvidia-smi): together they ask for more than it has"),
+    Step("Take less of it, so that nothing is moved to the host", "a smaller KV cache", _SHARE_OF_GPU),
 )
 _BANDWIDTH = (
     Step(
         "Decode fewer sequences at once: each token reads all of their cache",
         "more queueing, less peak throughput",
-        ("--max-num-seqs",),
+        _FEWER,
     ),
 )
 _HOST = (Step("Find what uses the CPU of that host: the engine schedules and tokenises there"),)
+_HOST_MEMORY = (
+    Step("Find which process grows on that host (its resident memory); a restart of it gives the memory back"),
+    Step(
+        "Keep less in the host's memory: offloaded weights and caches",
+        "what is offloaded must fit on the GPU, or is computed again",
+        (("vLLM", ("--cpu-offload-gb",)), ("SGLang", ("--hicache-size",))),
+    ),
+    Step("Set a memory limit for the container, so that a leak ends in a restart and not in swapping", "a restart"),
+)
+_MECHANISM = (
+    Step("Compare a replica that has it with one that has not, and look at what changed there at the onset"),
+    Step("Drain the replica that has it until that is known", "capacity while it is drained"),
+)
 _EVENT = (
     Step("Roll it back on one replica and compare with the others", "the change is not live there"),
     Step("If that helps, roll back everywhere; compare its flags, weights and image with those before"),
@@ -146,6 +207,7 @@ _BY_NAME: tuple[tuple[tuple[str, ...], tuple[Step, ...]], ...] = (
     (("gpu_memory_bandwidth",), _BANDWIDTH),
     (("gpu_memory",), _GPU),
     (("host_cpu",), _HOST),
+    (("host_memory", "host_swap", "process_memory"), _HOST_MEMORY),
     (("prompt", "novel"), (*_PROMPTS, *_TRAFFIC)),
     (("traffic", "held_tokens"), _TRAFFIC),
 )
@@ -170,6 +232,8 @@ def next_steps(incident: Incident) -> list[tuple[Cause | None, Step]]:
     for cause in [c for c in incident.causes if c.tier != "ruled_out"][:3]:
         for step in _steps(cause):
             found.setdefault(step, cause)
+    for step in _of_memory(incident):
+        found.setdefault(step, None)
     chosen = found or dict.fromkeys(_UNKNOWN)
     return [(cause, step) for step, cause in chosen.items()][:_MOST]
 
@@ -177,5 +241,20 @@ def next_steps(incident: Incident) -> list[tuple[Cause | None, Step]]:
 def _steps(cause: Cause) -> tuple[Step, ...]:
     if cause.role == "event":
         return _EVENT
-    name = cause.name.lower()
-    return next((steps for words, steps in _BY_NAME if any(word in name for word in words)), ())
+    if cause.name == "prompt_tokens" and cause.role == "mechanism":
+        return _AGAIN  # more of them than were asked for
+    name, other = cause.name.lower(), _TRAFFIC if cause.role == "exogenous" else _MECHANISM
+    return next((steps for words, steps in _BY_NAME if any(word in name for word in words)), other)
+
+
+def _of_memory(incident: Incident) -> tuple[Step, ...]:
+    """Steps for what the chapter on memory shows, whatever the cause."""
+    memory = incident.memory
+    if memory is None:
+        return ()
+    leaks = {forecast.name for forecast in memory.forecasts} & {"host_memory", "process_memory"}
+    return (
+        *(_PAGING if memory.paging else ()),
+        *(_GPU if memory.takers and not memory.paging else ()),
+        *(_HOST_MEMORY[:1] if leaks else ()),
+    )

@@ -16,11 +16,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """One thing to try, what it costs, and the flags that do it."""
+    """One thing to try, what it costs, and the flags that do it, by engine."""
 
     do: str
     cost: str
-    flags: tuple[str, ...]
+    flags: tuple[tuple[str, tuple[str, ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)

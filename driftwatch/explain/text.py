@@ -35,7 +35,8 @@ def _point(text: str, label: str) -> str:
 
 
 def _advise(position: int, advice: Advice) -> str:
-    flags = f" [vLLM: {', '.join(advice.flags)}]" if advice.flags else ""
+    engines = "; ".join(f"{engine} {', '.join(flags)}" for engine, flags in advice.flags)
+    flags = f" [{engines}]" if engines else ""
     cost = f". Cost: {advice.cost}" if advice.cost else ""
     return f"{position}. {advice.do}{flags}{cost}"
 

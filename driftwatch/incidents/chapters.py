@@ -45,7 +45,7 @@ class Forecast(Record):
 
     name: str = Field(description="Name of the series in the catalogue.")
     unit: str = ""
-    now: float = Field(description="Its newest value.")
+    now: float = Field(description="Its value at the end, noise left out.")
     limit: float = Field(description="Where it has run out.")
     per_hour: Span = Field(description="By how much it grows an hour, from the slowest to the fastest stretch.")
     runs_out_in_s: Span = Field(description="Seconds until then, at the fastest and at the slowest of these.")

@@ -73,6 +73,24 @@ class HealthCheck(Record):
     unit: str = ""
     source: str = Field(default="", description="Where the threshold is from.")
     series: str = Field(default="", description="The series or the signal that it reads.")
+    room: float | None = Field(
+        default=None,
+        description="How far the worst value stayed from the threshold, as a share of it; below 0 it was beyond.",
+    )
+
+
+class Contrast(Record):
+    """What users felt, beside the check that should have said so: the infrastructure check closest to firing."""
+
+    felt: str = Field(description="Name of the signal that moved most.")
+    felt_unit: str
+    felt_before: float
+    felt_after: float
+    shown: str = Field(description="Name of the check.")
+    shown_unit: str = ""
+    shown_worst: float
+    shown_threshold: float
+    comparison: Literal[">", "<", ">=", "<=", "==", "!="]
 
 
 class Segment(Record):
@@ -226,6 +244,9 @@ class Incident(Record):
         default=False, description="True when no infrastructure check newly fired, and at least one is measured."
     )
     health: tuple[HealthCheck, ...] = ()
+    contrast: Contrast | None = Field(
+        default=None, description="What users felt beside what a dashboard showed, for a silent incident."
+    )
     segments: tuple[Segment, ...] = ()
     answers: AnswerChange | None = Field(default=None, description="How answers changed, where they did.")
     memory: Memory | None = Field(default=None, description="What the memory was like, where it is measured.")

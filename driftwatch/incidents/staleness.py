@@ -13,6 +13,8 @@ from driftwatch.statistics.buckets import Floats, Ints
 
 SOURCE = ("job", "instance", "pod", "replica", "node", "hostname", "Hostname")
 """Labels that say who exposes a series."""
+TRANSIENT = ("ALERTS", "ALERTS_FOR_STATE")
+"""Series that are there while something is wrong: that they stop is good news."""
 _REGULAR = 20  # samples before a silence counts
 _MISSED = 5.0  # scrapes, and seconds: as for a gap in a series
 _SHORTEST_S = 90.0
@@ -76,6 +78,8 @@ class Staleness:
         self.waiting, self.taken = both[np.append(True, (np.diff(both, axis=0) != 0).any(axis=1))], 0
 
     def _unit(self, key: SeriesKey) -> int:
+        if key.name in TRANSIENT:
+            return -1
         if key not in self.of_key:
             labels = dict(key.labels)
             name = ",".join(f"{label}={labels[label]}" for label in SOURCE if label in labels)

@@ -19,6 +19,7 @@ from driftwatch.readers.series import UNWANTED, SeriesTable
 _OVERLAP_S = 30.0
 """What is asked for again, in seconds: samples of a slow scrape come late. Those that were there are left out."""
 _NAME = "__name__"
+_ALERTS = "ALERTS"
 
 
 class PrometheusServer:
@@ -36,6 +37,7 @@ class PrometheusServer:
 
     def __init__(self, settings: Server, config: Config, quarantine: Quarantine) -> None:
         self.every_s, self.name, self._select = settings.every_s, settings.url, settings.select
+        self._alerts = settings.alerts
         self._api = Api(settings, config, quarantine)
         self._until: float | None = None
         self._newest: dict[SeriesKey, float] = {}
@@ -44,7 +46,10 @@ class PrometheusServer:
         """Samples that were scraped since the last reading, each once, in order of time."""
         since = at - 2 * self.every_s if self._until is None else self._until - _OVERLAP_S
         window = max(at - since, 1.0)
-        found = self._api.instant(f"{self._select}[{int(np.ceil(window))}s]")
+        span = f"[{int(np.ceil(window))}s]"
+        found = self._api.instant(self._select + span)
+        if self._alerts:
+            found = _joined(found, self._api.instant(_ALERTS + span))
         self._until = at
         return [self._new(found)]
 
@@ -144,3 +149,14 @@ class Api:
         codes = np.concatenate([np.full(len(rows), code, np.int32) for code, rows in parts])
         order = np.argsort(samples[:, 0], kind="stable")
         return Metrics(samples[order, 0], codes[order], samples[order, 1], tuple(table.keys))
+
+
+def _joined(found: Metrics, more: Metrics) -> Metrics:
+    """Both, in order of time, without the series that are there already."""
+    known = {key: code for code, key in enumerate(found.keys)}
+    fresh = np.array([key not in known for key in more.keys], np.bool_)
+    rows = np.flatnonzero(fresh[more.series]) if len(more) else np.empty(0, np.int64)
+    at, value = np.concatenate([found.at, more.at[rows]]), np.concatenate([found.value, more.value[rows]])
+    series = np.concatenate([found.series, more.series[rows] + np.int32(len(found.keys))])
+    order = np.argsort(at, kind="stable")
+    return Metrics(at[order], series[order], value[order], found.keys + more.keys)

@@ -29,6 +29,7 @@ class Server(Section):
 
     url: str = Field(pattern=r"^https?://", description="Its address, without /api/v1.")
     select: str = Field('{__name__!=""}', description="Which series, as a PromQL selector, such as '{job=\"vllm\"}'.")
+    alerts: bool = Field(True, description="Ask for its alerts (ALERTS) too, whatever is selected.")
     every_s: float = Field(15.0, ge=0.5, le=3600, description="It is asked this often, in seconds.")
     timeout_s: float = Field(10.0, gt=0, le=60, description="It must have answered in full by then, in seconds.")
     labels: dict[str, str] = Field({}, description="Added to its series.")

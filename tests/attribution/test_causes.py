@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -162,12 +163,23 @@ def test_a_cause_that_came_long_after_is_ruled_out(made):
 
 
 def test_two_that_move_as_one_are_not_told_apart(made):
+    tiers = tiers_beside_a_twin(made, "arena_usage")  # nothing is known of how it acts, as of its twin
+    assert tiers["arena_usage"] == tiers["twin"] == "consistent"
+
+
+def test_what_is_known_to_act_is_told_from_its_twin(made):
+    tiers = tiers_beside_a_twin(made, "kv_cache_usage")
+    assert (tiers["kv_cache_usage"], tiers["twin"]) == ("supported", "consistent")
+
+
+def tiers_beside_a_twin(made, name):
+    """A full cache under this name, and a series that shows the same in another unit."""
     case = made.kv_pressure(np.random.default_rng(13))
     twin = case.candidates[0].values * 100 + np.random.default_rng(14).normal(0, 0.01, len(case.excess))
+    case.candidates[0] = replace(case.candidates[0], name=name)
     case.candidates.append(Candidate("twin", "mechanism", twin))
     case.candidates = [c for c in case.candidates if c.name != "preemptions"]
-    tiers = {cause.name: cause.tier for cause in causes_of(case)}
-    assert tiers["kv_cache_usage"] == tiers["twin"] == "consistent"
+    return {cause.name: cause.tier for cause in causes_of(case)}
 
 
 def test_gaps_and_ticks_without_requests_are_no_obstacle(made):

@@ -3,8 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from driftwatch.events.catalogue import BY_NAME as SERIES
+from driftwatch.events.catalogue import RATIOS
 from driftwatch.explain import headline, render, tell
 from driftwatch.explain.steps import next_steps
+from driftwatch.incidents.chapters import Memory
 from driftwatch.incidents.models import Cause, Incident
 
 SAMPLE = Incident.model_validate_json((Path(__file__).parent / "sample.json").read_text(encoding="utf-8"))
@@ -170,7 +173,7 @@ def test_no_cause_is_claimed_of_a_ruled_out_one():
 )
 def test_next_steps_fit_the_cause(name, role, flag):
     steps = next_steps(changed(causes=(cause(name=name, role=role),)))
-    flags = [flag for _, step in steps for flag in step.flags]
+    flags = [flag for _, step in steps for _, flags in step.flags for flag in flags]
     assert flag in flags if flag else not any("memory" in f for f in flags)
     assert {c.name for c, _ in steps if c} == {name}
 
@@ -208,3 +211,29 @@ def test_an_unknown_format_is_refused():
 def test_a_cause_needs_no_numbers():
     bare = Cause(name="x", role="mechanism", tier="supported", share_low=0, share_high=1, lag_s=0)
     assert "at the same time" in section(changed(causes=(bare,)), "cause")
+
+
+ENGINES = {"vLLM", "SGLang", "TGI"}
+CAN_BE_SUPPORTED = [
+    (name, known.role)
+    for name, known in {**SERIES, **{ratio.name: ratio for ratio in RATIOS}}.items()
+    if known.role in ("mechanism", "exogenous")
+] + [("concurrency_cap", "mechanism"), ("host_memory", "mechanism"), ("prompt_tokens", "mechanism")]
+CAN_BE_SUPPORTED += [("traffic", "exogenous"), ("held_tokens", "exogenous"), ("prompt_length", "exogenous")]
+
+
+@pytest.mark.parametrize(("name", "role"), [*CAN_BE_SUPPORTED, ("a_series_of_yours", "mechanism"), ("v42", "event")])
+def test_every_cause_that_can_be_supported_has_a_next_step_with_its_trade_off(name, role):
+    steps = [step for found, step in next_steps(changed(causes=(cause(name=name, role=role),), memory=None)) if found]
+    assert steps
+    for step in steps:
+        assert {engine for engine, _ in step.flags} <= ENGINES
+        assert step.cost or not step.flags
+
+
+def test_pages_and_takers_have_steps_of_their_own_where_no_cause_stands():
+    paging = {"where": {"gpu": "0"}, "utilization": 1.0, "power": (300.0, 200.0)}
+    taken = {"who": "train", "where": {"gpu": "0"}, "before": 0.0, "after": 1e9}
+    for memory in ({"paging": [paging]}, {"takers": [taken]}):
+        steps = next_steps(changed(causes=(), memory=Memory.model_validate(memory)))
+        assert any("--gpu-memory-utilization" in flags for _, step in steps for _, flags in step.flags)
