@@ -14,10 +14,11 @@ from hearing.ours import heard
 PLAN = (
     (("topic",), "text", 2, 300.0),
     (("swap", "null"), "text", 20, 300.0),
-    (("minority",), "text", 10, 300.0),
+    (("swap", "null"), "text", 20, 400.0),
+    (("minority",), "text", 10, 400.0),
     (("topic",), "text", 2, 1000.0),
-    (("swap", "null"), "hashing", 4, 300.0),
-    (("swap", "null"), "vectors", 3, 300.0),
+    (("swap", "null"), "hashing", 3, 400.0),
+    (("swap", "null"), "vectors", 2, 400.0),
 )
 """What is measured: kinds of cases, what driftwatch is given (text and vectors, text alone, vectors alone), how many
 splits, and how many answers to a false alarm are promised."""

@@ -13,7 +13,7 @@ from hearing.measuring import lines
 from hearing.summary import ARL, Told, by_case, found_share, healthy_rate, median_delay, ours, rivals
 
 _OF_THE_CLAIM = 10
-_ABOUT = 0.9  # a few alarms say no more of a run length than that
+_ABOUT = 1.0
 
 
 def results(cache: Path) -> dict[str, Any]:
@@ -139,6 +139,7 @@ def _intro(found: Mapping[str, Any]) -> Iterable[str]:
         (
             (_name(r), f"{r['level']:g}" if r["level"] else "scaled", r["streams"], f"{r['answers']:,}", r["alarms"])
             for r in found["promise"]
+            if r["streams"]
         ),
     )
 

@@ -17,6 +17,7 @@ from driftwatch.incidents.models import Segment
 from driftwatch.statistics.buckets import Floats, Ints
 
 _NEARLY_ALL = 0.95
+_OF_PARTS = ("prefill_share",)  # what the cache had is what it measures: its parts would only say that again
 
 
 def segments_of(scene: Scene, lead: Alarm, first: int, last: int) -> tuple[Segment, ...]:
@@ -60,7 +61,7 @@ class _Sums:
 def _measured(scene: Scene, stream: str, signal: str, first: int, last: int) -> _Sums:
     """By segment and part where that is known: a state of an older version, and texts, have segments only."""
     sums = scene.histories[stream].segment_sums(parts_name(signal), first, last)
-    if len(sums.tick):
+    if len(sums.tick) and signal not in _OF_PARTS:
         numbers = np.unique(sums.segment)
         return _Sums(
             sums, numbers, [scene.segments.where(n // PARTS) | part_labels(n % PARTS) for n in numbers.tolist()]

@@ -22,6 +22,7 @@ from driftwatch.ticks.series import SeriesStore
 
 _RATIO = {ratio.name: ratio for ratio in RATIOS}
 _MOST_OF_IT = 0.7
+_ROUTED = ("replica",)  # where requests are sent is no doing of users
 _ASKED = ("mean_prompt_tokens",)  # the requests themselves say it better
 _HOST_MEMORY = ("host_memory_available", "host_memory_total")
 _OUTCOMES = ("finish_reason",)  # what became of a request is not what users did
@@ -90,6 +91,7 @@ class Scene:
             parts = [
                 self._flow(history, first, last, numbers, scope | {label: value})
                 for label in self.segments.labels
+                if label not in _ROUTED
                 if label not in _OUTCOMES
                 for value, numbers in self._values(history, label).items()
             ]

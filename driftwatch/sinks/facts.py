@@ -15,7 +15,7 @@ SENT = frozenset(
     {
         *("id", "seq", "status", "transition", "kind", "severity", "stream", "opened_at", "onset", "onset_interval"),
         *("updated_at", "resolved_at", "findings", "losses", "causes", "silent", "health", "segments", "markers"),
-        *("answers", "memory", "economics", "notes", "chart", "doses"),
+        *("answers", "notes", "chart", "doses", "contrast", "memory", "economics"),
     }
 )
 """Fields that leave the machine. What users wrote is not in them, unless the outbox was told to keep it."""
@@ -28,8 +28,8 @@ def facts(incident: Incident, limit: int) -> dict[str, Any]:
 
     What does not fit is left out in this order, and named in ``trimmed``: the chart and the doses; checks that do not
     fire; causes that are ruled out; texts beyond 200 characters; beyond five findings, losses, causes, segments,
-    checks, markers and notes; then memory and economics, answers, segments, checks, markers, notes, losses, causes,
-    findings altogether.
+    checks, markers and notes; then answers, memory and economics; then segments, checks, markers, notes, losses,
+    causes, findings altogether.
 
     Parameters
     ----------
@@ -83,12 +83,8 @@ def _no_chart(found: dict[str, Any]) -> None:
     found.update({"chart": None, "doses": []})
 
 
-def _no_chapters(found: dict[str, Any]) -> None:
-    found.update({name: None for name in ("memory", "economics") if name in found})
-
-
 def _no_answers(found: dict[str, Any]) -> None:
-    found.update({name: None for name in ("answers",) if name in found})
+    found.update({name: None for name in ("answers", "contrast", "memory", "economics") if name in found})
 
 
 def _only_firing(found: dict[str, Any]) -> None:
@@ -116,7 +112,6 @@ _CUTS: tuple[tuple[str, Callable[[dict[str, Any]], None]], ...] = (
     ("causes that are ruled out", _not_ruled_out),
     ("long texts", _short_texts),
     ("long lists", _short_lists),
-    ("memory and economics", _no_chapters),
-    ("answers", _no_answers),
+    ("answers, memory, economics", _no_answers),
     *((name, _without(name)) for name in _LISTS),
 )

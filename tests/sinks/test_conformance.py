@@ -8,8 +8,9 @@ import pytest
 from delivering.receiver import Reply
 
 from driftwatch.errors import DeliveryError
-from driftwatch.incidents import models
+from driftwatch.incidents import chapters, models
 from driftwatch.incidents.models import AnswerChange, Example, Incident
+from driftwatch.incidents.record import Record
 from driftwatch.sinks import HttpSink, Letter, Outbox
 from driftwatch.sinks.facts import SENT
 from driftwatch.sinks.record import WRITTEN, packed, without_text
@@ -23,7 +24,8 @@ NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 OURS = {
     *("signal", "stream", "direction", "unit", "name", "role", "tier", "via", "scope", "evidence", "reason", "layer"),
     *("state", "comparison", "source", "series", "where", "kind", "text", "what", "names", "id", "status", "terms"),
-    *("transition", "severity", "notes", "request_id", "excess_unit", "currency", "who"),
+    *("transition", "severity", "notes", "request_id", "excess_unit", "who", "currency", "felt", "felt_unit", "shown"),
+    "shown_unit",
 }
 """Fields of a record that hold words, and none that users or models wrote."""
 
@@ -131,12 +133,13 @@ def test_every_field_of_the_record_is_known_to_be_sent_or_not():
 
 def parts(model):
     """The models that a record is made of."""
-    return [part for part in vars(models).values() if isinstance(part, type) and issubclass(part, model)]
+    named = (vars(models) | vars(chapters)).values()
+    return [part for part in named if isinstance(part, type) and issubclass(part, model)]
 
 
 def test_every_text_of_the_record_is_known_to_be_ours_or_not():
     """A new field that holds what users or models wrote belongs into record.WRITTEN; every other is listed here."""
-    fields = [(name, field) for model in parts(models.Record) for name, field in model.model_fields.items()]
+    fields = [(name, field) for model in parts(Record) for name, field in model.model_fields.items()]
     words = {name for name, field in fields if "str" in str(field.annotation)}
     assert words - OURS <= WRITTEN, "does it hold what users wrote? then record.WRITTEN, else list it here"
 
