@@ -173,6 +173,7 @@ def _article(incident: Incident, position: int, detail: str) -> str:
         tiles=panel.tiles(incident),
         felt=panel.felt(incident),
         lamps=panel.lamps(incident),
+        shown_green=1 if incident.contrast is None else 2,  # what users felt beside the check closest to firing
         certainty=panel.certainty(incident),
         reach=panel.reach(incident),
     )
