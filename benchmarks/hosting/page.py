@@ -50,9 +50,10 @@ made; the engine is loaded by the first Monitor. Modules are compiled, as an ins
 MEMORY = """
 ## Memory
 
-*In use* is what the allocator holds less what is free in it: buffers of many sizes leave holes. What is learnt is the
-newest 17,280 ticks that had requests: a day where each tick has some (three busy models), more than a week where a
-model has a request every 40 s (a thousand models, 16 of them watched).
+*In use* is what the allocator holds less what is free in it: buffers of many sizes leave holes, and room for rows to
+come is in use before it is resident. What is learnt is the newest 17,280 ticks that had requests: a day where each tick
+has some (three busy models), more than a week where a model has a request every 40 s (a thousand models, 16 of them
+watched).
 
 ![Memory](overhead.svg)
 
