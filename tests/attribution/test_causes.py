@@ -245,3 +245,61 @@ def test_a_nearly_empty_kv_cache_is_never_blamed_however_it_is_split(made):
         for sign in (1, -1):
             case.excess = sign * case.excess
             assert {cause.tier for cause in causes_of(case)} == {"ruled_out"}
+
+
+def test_an_onset_that_is_off_costs_little(made):
+    named = 0
+    for i, off in enumerate([-12, 12, 24] * 8):
+        case = made.kv_pressure(np.random.default_rng([31, i]), during=96)
+        case.onset += off
+        first = causes_of(case, i)[0]
+        named += first.name in MEMORY and first.tier == "supported"
+    assert named >= 22
+
+
+def bursts(rng, *, acting: bool = True):
+    """A KV cache that fills for a minute now and then, before the onset too; it acts, or something else that stays."""
+    n, onset = 420, 360
+    full = np.zeros(n)
+    for at in (200, 262, 318, 360, 396):
+        full[at : at + 12] = 1.0
+    kv = np.clip(0.35 + 0.6 * full + 0.05 * rng.normal(size=n), 0, 1)
+    shaped = full if acting else np.r_[np.zeros(onset), np.ones(n - onset)]
+    excess = 1.2 * shaped + 0.15 * rng.normal(size=n)
+    return excess, onset, [Candidate("kv_cache_usage", "mechanism", kv, ceiling=1.0)]
+
+
+@pytest.mark.parametrize(("acting", "least", "most"), [(True, 18, 20), (False, 0, 1)])
+def test_a_cache_that_fills_in_bursts_is_proved_by_all_of_them(acting, least, most):
+    found = 0
+    for seed in range(20):
+        excess, onset, candidates = bursts(np.random.default_rng([32, seed]), acting=acting)
+        settings = Attribution(permutations=399)
+        causes = find_causes(excess, onset, candidates, [], tick_s=5.0, settings=settings, seed=seed, signal="ttft")
+        found += bool(supported(causes))
+    assert least <= found <= most
+
+
+def test_a_known_step_stands_beside_steps_of_which_nothing_is_known(made):
+    rng = np.random.default_rng(33)
+    excess = np.r_[0.1 * rng.normal(size=150), 0.7 + 0.1 * rng.normal(size=72)]
+    hits = np.r_[0.6 + 0.02 * rng.normal(size=150), 0.2 + 0.02 * rng.normal(size=72)]
+    candidates = [
+        Candidate("prefix_hit_rate", "mechanism", hits, "share", bad="down"),
+        *made.decoys(222, 150, 8, 1, rng),
+    ]
+    first, *rest = find_causes(
+        excess, 150, candidates, [], tick_s=5.0, settings=Attribution(permutations=399), seed=0, signal="ttft"
+    )
+    assert (first.name, first.tier) == ("prefix_hit_rate", "supported")
+    assert not supported(tuple(rest))
+
+
+def test_traffic_that_was_as_high_in_good_times_is_not_blamed():
+    rng = np.random.default_rng(34)
+    waves = 1000 + 400 * np.sin(np.arange(300) / 12) + 20 * rng.normal(size=300)
+    waves[200:] += 100
+    excess = np.r_[0.1 * rng.normal(size=200), 0.8 + (waves[200:] - 1100) / 800 + 0.1 * rng.normal(size=100)]
+    traffic = Candidate("traffic", "exogenous", waves, "tokens/s")
+    causes = find_causes(excess, 200, [traffic], [], tick_s=5.0, settings=Attribution(permutations=399), seed=0)
+    assert not supported(causes)

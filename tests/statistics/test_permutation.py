@@ -37,6 +37,24 @@ def test_unrelated_series_with_a_memory_pass_as_rarely_as_promised(memory, noise
     assert rejected / rounds <= 0.12  # 5% nominal; 0.12 is 4 standard errors away
 
 
+def test_two_times_of_other_level_and_spread_prove_nothing():
+    rng, rejected, rounds = np.random.default_rng(6), 0, 150
+    spread, level = np.r_[np.full(60, 0.2), np.full(40, 1.0)], np.r_[np.zeros(60), np.ones(40)]
+    for seed in range(rounds):
+        effect, other = (level + spread * remembering(100, 0.7, rng) for _ in range(2))
+        found = association_test(
+            effect,
+            other[None],
+            np.zeros(1, int),
+            controls=level[:, None],
+            count=199,
+            rng=np.random.default_rng(seed),
+            healthy=60,
+        )
+        rejected += float(found.single[0]) <= 0.05
+    assert rejected / rounds <= 0.12  # 5% nominal
+
+
 def test_a_plain_correlation_test_would_not_do():
     rng, rejected = np.random.default_rng(4), 0
     for _ in range(100):
