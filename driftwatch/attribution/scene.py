@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from driftwatch.attribution.candidates import Candidate, Event
-from driftwatch.attribution.derived import derived
-from driftwatch.attribution.dose import trailing
+from driftwatch.attribution.causes.candidates import Candidate, Event
+from driftwatch.attribution.causes.derived import derived
+from driftwatch.attribution.causes.dose import trailing
 from driftwatch.attribution.history import StreamHistory
 from driftwatch.baseline import ResponseBaseline
 from driftwatch.config import Config
