@@ -2,7 +2,7 @@
 
 Simulates incidents of every cause beside others whose cause nobody measures, with forty series that have nothing to do
 with it, and asks driftwatch and others for the cause, given the onset. Writes ``results/attribution.json`` and ``.md``.
-Needs ``pip install -e ".[test,bench]" fse-baro``. A run that was cut short goes on where it stopped.
+Needs ``pip install -e ".[test,bench]"``. A run that was cut short goes on where it stopped.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.models import Incident
 from driftwatch.state import pack, unpack
 from tests.sameness import assert_same, facts
-from tests.spoken import spoken, with_texts
+from tests.spoken import rows, spoken, with_texts
 from tests.traffic import START
 
 SINCE = 150
@@ -110,6 +110,25 @@ def test_order_within_the_lateness_window_does_not_matter(seed: int) -> None:
 def test_the_same_model_is_quiet() -> None:
     for seed in (2, 3):
         assert run([spoken(seed, 400)]) == []
+
+
+def said_anew() -> Requests:
+    """Forty prompts, each answered word for word as before, until all of them are answered in another way."""
+    batch = spoken(3, 260, prompts=slice(40), varied=False)
+    assert batch.texts is not None
+    tick = np.floor((batch.at - START) / 5.0)
+    answers = {row["prompt"]: row["answers"] for row in rows()}
+    found = [answers[str(p)] for p in batch.texts.prompt]
+    return with_texts(batch, [a["good"][0] if t < 190 else a["good"][1] for a, t in zip(found, tick, strict=True)])
+
+
+def test_the_same_model_that_samples_anew_is_no_change_where_answers_repeat() -> None:
+    engine = Engine(QUICK, keep_series=True)
+    engine.add(said_anew())
+    found = engine.advance() + engine.finish()
+    assert not said(found)
+    (watch,) = engine.watches.values()
+    assert any("word for word" in reason for reason in watch.refused)
 
 
 def test_other_prompts_are_workload_and_no_change_of_the_model() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from baro.root_cause_analysis import nsigma, robust_scorer
 
-from driftwatch.attribution.candidates import Candidate, held, label
+from driftwatch.attribution.causes.candidates import Candidate, held, label
 from driftwatch.statistics.buckets import Floats
 
 LAGS = 13

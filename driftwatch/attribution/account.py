@@ -10,14 +10,14 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from driftwatch.attribution.alerts import alerts_of
 from driftwatch.attribution.answers import change_of
-from driftwatch.attribution.causes import find_causes
+from driftwatch.attribution.causes.find import find_causes
+from driftwatch.attribution.checks.alerts import alerts_of
+from driftwatch.attribution.checks.health import Rule, contrast, evaluate, silent
 from driftwatch.attribution.doses import doses_of
 from driftwatch.attribution.drawn import CHART_TICKS, chart_of, plain, watched
 from driftwatch.attribution.economics import economics_of
-from driftwatch.attribution.health import Rule, contrast, evaluate, silent
-from driftwatch.attribution.memory import memory_of
+from driftwatch.attribution.memory.chapter import memory_of
 from driftwatch.attribution.parts import segments_of
 from driftwatch.attribution.placement import of_pod
 from driftwatch.attribution.scene import Scene

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Candidate, held, label
-from driftwatch.attribution.dose import trailing
+from driftwatch.attribution.causes.candidates import Candidate, held, label
+from driftwatch.attribution.causes.dose import trailing
+from driftwatch.attribution.causes.shares import Window, ramp, window_of
 from driftwatch.attribution.scene import Scene
-from driftwatch.attribution.shares import Window, ramp, window_of
 from driftwatch.events.signals import BY_NAME, Signal
 from driftwatch.incidents.life import Alarm
 from driftwatch.incidents.models import Cause, Dose

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from driftwatch.attribution.candidates import label
-from driftwatch.attribution.checks import Rule
-from driftwatch.attribution.health import watched as measured
+from driftwatch.attribution.causes.candidates import label
+from driftwatch.attribution.checks.health import watched as measured
+from driftwatch.attribution.checks.standard import Rule
 from driftwatch.attribution.scene import Scene
 from driftwatch.events.signals import BY_NAME, Signal
 from driftwatch.incidents.models import Cause, Chart, Finding, HealthCheck, Line

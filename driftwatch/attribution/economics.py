@@ -1,14 +1,14 @@
 """Token economics: what was generated, what of it was of use, what was wasted, and what 1,000 useful tokens cost.
 
 All streams together, since they share the GPUs that are paid for. Tokens come from ticks, and so from counts; those
-that were computed again are known as a range (`driftwatch.attribution.memory.recomputed`).
+that were computed again are known as a range (`driftwatch.attribution.memory.chapter.recomputed`).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from driftwatch.attribution.memory import recomputed
+from driftwatch.attribution.memory.chapter import recomputed
 from driftwatch.attribution.scene import Scene
 from driftwatch.incidents.chapters import Economics, Span, Waste
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from driftwatch.attribution.account import Clock, health_of, marks_of
+from driftwatch.attribution.checks.health import Rule, silent
 from driftwatch.attribution.drawn import chart_of
-from driftwatch.attribution.health import Rule, silent
 from driftwatch.attribution.scene import Scene
 from driftwatch.incidents.life import severity_of
 from driftwatch.incidents.models import Finding, Incident, Loss

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from driftwatch.attribution.candidates import Candidate, Event
-from driftwatch.attribution.derived import derived
-from driftwatch.attribution.dose import trailing
+from driftwatch.attribution.causes.candidates import Candidate, Event
+from driftwatch.attribution.causes.derived import derived
+from driftwatch.attribution.causes.dose import trailing
 from driftwatch.attribution.history import StreamHistory
 from driftwatch.baseline import ResponseBaseline
 from driftwatch.config import Config
@@ -22,6 +22,7 @@ from driftwatch.ticks.series import SeriesStore
 
 _RATIO = {ratio.name: ratio for ratio in RATIOS}
 _MOST_OF_IT = 0.7
+_MUCH_OF_IT, _FASTER = 0.3, 1.5  # a part that made up less of a move is its story too, where it grew so much faster
 _ROUTED = ("replica",)  # where requests are sent is no doing of users
 _ASKED = ("mean_prompt_tokens",)  # the requests themselves say it better
 _HOST_MEMORY = ("host_memory_available", "host_memory_total")
@@ -95,7 +96,7 @@ class Scene:
                 if label not in _OUTCOMES
                 for value, numbers in self._values(history, label).items()
             ]
-            found += [] if _one_part_moved(whole, parts, onset - first) else whole
+            found += [] if one_part_moved(whole, parts, onset - first) else whole
             found += [candidate for part in parts for candidate in part]
         return found + self._lengths(stream, first, last)
 
@@ -163,17 +164,26 @@ class Scene:
         return [Candidate("host_memory", "mechanism", used, "share", ceiling=1.0)] if np.isfinite(used).any() else []
 
 
-def _one_part_moved(whole: list[Candidate], parts: list[list[Candidate]], onset: int) -> bool:
+def one_part_moved(whole: list[Candidate], parts: list[list[Candidate]], onset: int) -> bool:
     """Whether a move of the whole traffic is that of one part of it: then only the part is named."""
 
-    def move(flow: list[Candidate]) -> float:
+    def levels(flow: list[Candidate]) -> tuple[float, float]:
         traffic = flow[0].values
-        return float(traffic[onset:].mean() - traffic[:onset].mean())
+        return float(traffic[:onset].mean()), float(traffic[onset:].mean())
 
     if not whole or not 0 < onset < len(whole[0].values):
         return False
-    moves = [abs(move(part)) for part in parts if part]
-    return bool(moves) and max(moves) >= _MOST_OF_IT * sum(moves) and max(moves) >= _MOST_OF_IT * abs(move(whole))
+    before, after = levels(whole)
+    each = [levels(part) for part in parts if part]
+    moves = [abs(late - early) for early, late in each]
+    if moves and max(moves) >= _MOST_OF_IT * sum(moves) and max(moves) >= _MOST_OF_IT * abs(after - before):
+        return True
+    return any(
+        late - early >= _MUCH_OF_IT * (after - before) > 0
+        and late * (before - early) >= _FASTER * early * (after - late)
+        and before > early
+        for early, late in each
+    )
 
 
 def _role(name: str) -> str:

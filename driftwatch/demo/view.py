@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from driftwatch.attribution.health import evaluate
+from driftwatch.attribution.checks.health import evaluate
 from driftwatch.demo.live import Moment
 from driftwatch.events.columns import Floats
 from driftwatch.explain.facts import title

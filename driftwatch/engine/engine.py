@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from driftwatch.attribution.account import record
+from driftwatch.attribution.checks.rules import configured
 from driftwatch.attribution.history import StreamHistory
 from driftwatch.attribution.losses import lost
 from driftwatch.attribution.placement import own
-from driftwatch.attribution.rules import configured
 from driftwatch.attribution.scene import Scene
 from driftwatch.baseline import Baseline, StreamBaseline, sender_of
 from driftwatch.config import Config

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Candidate, Event
+from driftwatch.attribution.causes.candidates import Candidate, Event
 
 Floats = NDArray[np.float64]
 TICK_S = 5.0

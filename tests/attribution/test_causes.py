@@ -4,8 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from driftwatch.attribution.candidates import Candidate, Event
-from driftwatch.attribution.causes import find_causes
+from driftwatch.attribution.causes.candidates import Candidate, Event
+from driftwatch.attribution.causes.find import find_causes
 from driftwatch.config import Attribution
 from driftwatch.incidents.models import Cause
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from driftwatch.attribution.derived import concurrency_cap
+from driftwatch.attribution.causes.derived import concurrency_cap
 from driftwatch.events.columns import Metrics, SeriesKey
 from driftwatch.ticks.series import SeriesStore
 

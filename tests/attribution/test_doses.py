@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import driftwatch as dw
-from driftwatch.attribution.candidates import Candidate
+from driftwatch.attribution.causes.candidates import Candidate
 from driftwatch.attribution.doses import _dose, doses_of
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.models import Cause

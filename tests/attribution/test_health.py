@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftwatch.attribution.checks import STANDARD, Rule
-from driftwatch.attribution.health import evaluate, silent
+from driftwatch.attribution.checks.health import evaluate, silent
+from driftwatch.attribution.checks.standard import STANDARD, Rule
 from driftwatch.config import Check
 from driftwatch.events.catalogue import BY_NAME
 from driftwatch.events.columns import Metrics, SeriesKey

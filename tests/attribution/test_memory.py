@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import driftwatch as dw
-from driftwatch.attribution.gpus import paging_of, takers_of
-from driftwatch.attribution.leaks import forecast, forecasts_of
-from driftwatch.attribution.memory import memory_of
+from driftwatch.attribution.memory.chapter import memory_of
+from driftwatch.attribution.memory.gpus import paging_of, takers_of
+from driftwatch.attribution.memory.leaks import forecast, forecasts_of
 from driftwatch.attribution.scene import Scene
 from driftwatch.config import Config
 from driftwatch.events.columns import Markers, Metrics, SeriesKey

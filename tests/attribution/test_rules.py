@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from driftwatch.attribution.checks import STANDARD
-from driftwatch.attribution.health import evaluate
-from driftwatch.attribution.rules import configured, parse, read_rules, seconds
+from driftwatch.attribution.checks.health import evaluate
+from driftwatch.attribution.checks.rules import configured, parse, read_rules, seconds
+from driftwatch.attribution.checks.standard import STANDARD
 from driftwatch.config import Check, Health
 from driftwatch.errors import ConfigError
 from driftwatch.events.columns import Metrics, SeriesKey

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from driftwatch.attribution.shares import ramp, window_of
+from driftwatch.attribution.causes.shares import ramp, window_of
 
 
 @pytest.mark.parametrize("level", [0.0, 1e-9, 1.0, 80e9, -80e9])

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("httpx2")
 
-from driftwatch.attribution.alerts import alerts_of
-from driftwatch.attribution.health import silent
+from driftwatch.attribution.checks.alerts import alerts_of
+from driftwatch.attribution.checks.health import silent
 from driftwatch.config import Config
 from driftwatch.events.columns import Metrics
 from driftwatch.incidents.staleness import Staleness

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Candidate
+from driftwatch.attribution.causes.candidates import Candidate
 from driftwatch.statistics.buckets import Floats
 from driftwatch.ticks.series import SeriesId, SeriesStore
 

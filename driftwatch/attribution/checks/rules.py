@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from driftwatch._optional import load
-from driftwatch.attribution.checks import STANDARD, Comparison, Rule, measured_as
+from driftwatch.attribution.checks.standard import STANDARD, Comparison, Rule, measured_as
 from driftwatch.config import Health
 from driftwatch.errors import ConfigError
 from driftwatch.events.catalogue import Series, resolve

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from driftwatch.attribution.candidates import Event, Family
-from driftwatch.attribution.dose import LEAST_READINGS, LEAST_TICKS, Dose
-from driftwatch.attribution.screening import NEVER, Screened
-from driftwatch.attribution.shares import Share
+from driftwatch.attribution.causes.candidates import Event, Family
+from driftwatch.attribution.causes.dose import LEAST_READINGS, LEAST_TICKS, Dose
+from driftwatch.attribution.causes.screening import NEVER, Screened
+from driftwatch.attribution.causes.shares import Share
 from driftwatch.incidents.models import Cause, Tier
 
 LEAST_SHARE = 0.1
@@ -56,7 +56,7 @@ class Case:
     unlikely
         Why it can hardly have done this, as far as is known of how it acts, if so.
     step
-        Why its step alone is that of a known mechanism (`driftwatch.attribution.physics`), if it is.
+        Why its step alone is that of a known mechanism (`driftwatch.attribution.causes.physics`), if it is.
     """
 
     screened: Screened

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Family
+from driftwatch.attribution.causes.candidates import Family
 
 Floats = NDArray[np.float64]
 

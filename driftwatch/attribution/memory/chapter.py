@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from driftwatch.attribution.candidates import Candidate
-from driftwatch.attribution.derived import concurrency_cap
-from driftwatch.attribution.gpus import paging_of, takers_of
-from driftwatch.attribution.leaks import forecasts_of
+from driftwatch.attribution.causes.candidates import Candidate
+from driftwatch.attribution.causes.derived import concurrency_cap
+from driftwatch.attribution.memory.gpus import paging_of, takers_of
+from driftwatch.attribution.memory.leaks import forecasts_of
 from driftwatch.attribution.scene import Scene
 from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS, Ratio, Series

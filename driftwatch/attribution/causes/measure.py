@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Event, Family, label
-from driftwatch.attribution.dose import Dose, dose_response, readings, trailing, usable_ticks
-from driftwatch.attribution.effect import Effect
-from driftwatch.attribution.physics import acts, if_fed, unlikely, with_steps
-from driftwatch.attribution.screening import HEADROOM, Screened
-from driftwatch.attribution.shares import Share, best_lag, family_term, parts, shares, step_term
-from driftwatch.attribution.verdict import PINNED_AT, Case, decided
+from driftwatch.attribution.causes.candidates import Event, Family, label
+from driftwatch.attribution.causes.dose import Dose, dose_response, readings, trailing, usable_ticks
+from driftwatch.attribution.causes.effect import Effect
+from driftwatch.attribution.causes.physics import acts, if_fed, unlikely, with_steps
+from driftwatch.attribution.causes.screening import HEADROOM, Screened
+from driftwatch.attribution.causes.shares import Share, best_lag, family_term, parts, shares, step_term
+from driftwatch.attribution.causes.verdict import PINNED_AT, Case, decided
 
 Floats = NDArray[np.float64]
 

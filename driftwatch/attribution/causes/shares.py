@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Family
-from driftwatch.attribution.dose import clipped, trailing
+from driftwatch.attribution.causes.candidates import Family
+from driftwatch.attribution.causes.dose import clipped, trailing
 from driftwatch.statistics.nnls import nnls
 
 Floats = NDArray[np.float64]

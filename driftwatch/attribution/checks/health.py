@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.checks import STANDARD, Rule
+from driftwatch.attribution.checks.standard import STANDARD, Rule
 from driftwatch.events.columns import Floats
 from driftwatch.incidents.models import Contrast, Finding, HealthCheck, State
 from driftwatch.ticks.series import SeriesId, SeriesStore
@@ -55,7 +55,7 @@ def evaluate(
     Parameters
     ----------
     checks
-        See `STANDARD` and `driftwatch.attribution.rules.configured`.
+        See `STANDARD` and `driftwatch.attribution.checks.rules.configured`.
     store
         The series; ticks after ``last_tick`` are not looked at.
     first_tick, onset_tick, last_tick

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import held
-from driftwatch.attribution.screening import movement
+from driftwatch.attribution.causes.candidates import held
+from driftwatch.attribution.causes.screening import movement
 from driftwatch.incidents.chapters import Paging, Span, Taker
 from driftwatch.statistics.buckets import Floats
 from driftwatch.ticks.series import SeriesId, SeriesStore

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Candidate, Event, families, held
-from driftwatch.attribution.dose import clipped
-from driftwatch.attribution.effect import Effect, aligned, effect_of
-from driftwatch.attribution.measure import measured
-from driftwatch.attribution.physics import acts
-from driftwatch.attribution.screening import LATE_S, screen, turning_point
-from driftwatch.attribution.shares import Share
-from driftwatch.attribution.verdict import PINNED, event_cause, ruled_out, verdict
+from driftwatch.attribution.causes.candidates import Candidate, Event, families, held
+from driftwatch.attribution.causes.dose import clipped
+from driftwatch.attribution.causes.effect import Effect, aligned, effect_of
+from driftwatch.attribution.causes.measure import measured
+from driftwatch.attribution.causes.physics import acts
+from driftwatch.attribution.causes.screening import LATE_S, screen, turning_point
+from driftwatch.attribution.causes.shares import Share
+from driftwatch.attribution.causes.verdict import PINNED, event_cause, ruled_out, verdict
 from driftwatch.config import Attribution
 from driftwatch.incidents.models import Cause, Tier
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Candidate, Family
-from driftwatch.attribution.dose import LEAST_TICKS
-from driftwatch.attribution.effect import Effect
-from driftwatch.attribution.screening import BLOCK_S, LATE_S, Moved, Screened, turning_point
-from driftwatch.attribution.verdict import LEAST_SHARE, PINNED_AT, Case
+from driftwatch.attribution.causes.candidates import Candidate, Family
+from driftwatch.attribution.causes.dose import LEAST_TICKS
+from driftwatch.attribution.causes.effect import Effect
+from driftwatch.attribution.causes.screening import BLOCK_S, LATE_S, Moved, Screened, turning_point
+from driftwatch.attribution.causes.verdict import LEAST_SHARE, PINNED_AT, Case
 
 Floats = NDArray[np.float64]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.candidates import Candidate, Family
-from driftwatch.attribution.screening import BLOCK_S, HEADROOM
+from driftwatch.attribution.causes.candidates import Candidate, Family
+from driftwatch.attribution.causes.screening import BLOCK_S, HEADROOM
 from driftwatch.statistics.permutation import association_test, partial_correlations
 
 Floats = NDArray[np.float64]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.dose import lag_grid
-from driftwatch.attribution.screening import LATE_S
-from driftwatch.attribution.shares import Window, window_of
+from driftwatch.attribution.causes.dose import lag_grid
+from driftwatch.attribution.causes.screening import LATE_S
+from driftwatch.attribution.causes.shares import Window, window_of
 from driftwatch.config import Attribution
 
 Floats = NDArray[np.float64]

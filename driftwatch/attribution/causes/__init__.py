@@ -1,0 +1,1 @@
+"""Why it happened: candidates, what speaks for and against each, and the verdict."""

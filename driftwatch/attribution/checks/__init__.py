@@ -1,0 +1,1 @@
+"""What a dashboard showed: checks, the alerts that a team has already, and which of them fired."""
