@@ -7,7 +7,7 @@ html) only lay the story out; strings in it are plain text, cleaned of control c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from driftwatch.events.catalogue import BY_NAME as SERIES
 from driftwatch.events.catalogue import RATIOS
@@ -226,6 +226,17 @@ def _why(incident: Incident) -> Iterator[str]:
     for driver in [c for c in candidates[1:] if c.role == "exogenous"][:2]:
         drives = "drives" if driver.tier == "supported" else "may drive"
         yield f"what {drives} it: {named(driver)} ({_TIERS[driver.tier]}, {_explains(driver)})"
+    yield from _beside(first, candidates[1:])
+
+
+def _beside(first: Cause, others: Sequence[Cause]) -> Iterator[str]:
+    """What is left over, and who would be next."""
+    if first.tier == "supported" and first.share_low < 0.995:
+        least, most = (number(1.0 - share, "share") for share in (first.share_high, first.share_low))
+        yield f"left unexplained by it: {least} to {most} of the excess"
+    second = next((c for c in others if c.role != "exogenous"), None)
+    if second is not None:
+        yield f"the runner-up: {named(second)} ({_TIERS[second.tier]}, {_explains(second)})"
 
 
 def named(cause: Cause) -> str:

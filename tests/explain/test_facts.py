@@ -127,6 +127,15 @@ def test_a_supported_cause_is_said_with_its_share_its_lag_its_chain_and_its_driv
         assert fact in words
 
 
+def test_what_is_left_over_and_who_is_next_are_said():
+    said = section(SAMPLE, "cause")
+    assert "left unexplained by it: 15% to 45% of the excess" in said.lower()
+    assert "the runner-up: preemptions (consistent" in said.lower()
+    alone = section(changed(causes=(cause(share_low=1.0, share_high=1.0),)), "cause").lower()
+    assert "unexplained" not in alone
+    assert "runner-up" not in alone
+
+
 def test_a_consistent_cause_is_not_called_the_cause():
     words = section(changed(causes=(cause(tier="consistent", reason="it was pinned at its ceiling"),)), "cause")
     assert "Supported" not in words
