@@ -239,6 +239,7 @@ def _causes(lead: Alarm, inside: _Inside, scene: Scene, first: int, last: int) -
         seed=zlib.crc32(f"{lead.stream}|{lead.signal}|{shift.onset}".encode()),
         signal=lead.signal,
         onset_interval=(shift.onset_low - first, shift.onset_high - first),
+        bystanders=scene.bystanders(first, last),
     )
 
 

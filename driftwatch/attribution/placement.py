@@ -52,6 +52,12 @@ def own(store: SeriesStore) -> SeriesStore:
     return store.only([*alerts, *(series for named in by_name.values() for series in _ours(named, pods, hosts))])
 
 
+def strangers(store: SeriesStore) -> SeriesStore:
+    """What `own` leaves out: no cause of anything here, and so a yardstick for what follows a signal by chance."""
+    ours = own(store).tracks
+    return store.only(series for series in store.tracks if series not in ours)
+
+
 def of_pod(store: SeriesStore, pod: str) -> SeriesStore | None:
     """The series of one of our pods, and those that no pod is named for; None where that pod exposes nothing.
 

@@ -28,6 +28,7 @@ _ASKED = ("mean_prompt_tokens",)  # the requests themselves say it better
 _HOST_MEMORY = ("host_memory_available", "host_memory_total")
 _OUTCOMES = ("finish_reason",)  # what became of a request is not what users did
 _LONG_S = 60.0  # over so long, what is asked for and what is computed are the same requests
+_MOST_BYSTANDERS = 64
 _MOST_SEGMENTS = 8  # values of one label that are looked at: those with the most tokens
 
 
@@ -51,6 +52,8 @@ class Scene:
         What people and deploy systems did.
     said
         What is known of the answers of each stream, by title.
+    strangers
+        Series of machines that have nothing to do with it.
     """
 
     config: Config
@@ -60,6 +63,7 @@ class Scene:
     series: SeriesStore
     markers: Markers
     said: Mapping[str, ResponseBaseline] = field(default_factory=dict)
+    strangers: SeriesStore | None = None
 
     @property
     def width(self) -> float:
@@ -82,6 +86,14 @@ class Scene:
             *self._host_memory(first, last),
             *derived(self.series, first, last),
         ]
+
+    def bystanders(self, first: int, last: int) -> list[Floats]:
+        """Series that cannot be a cause, as negative controls; those that were measured throughout."""
+        if self.strangers is None:
+            return []
+        ids = list(self.strangers.tracks)[:_MOST_BYSTANDERS]
+        found = (self.strangers.values(series, first, last, until=last) for series in ids)
+        return [values for values in found if np.isfinite(values).mean() > 0.5]
 
     def _traffic(self, stream: str, first: int, onset: int, last: int) -> list[Candidate]:
         """What users did: this stream's requests, each part of them, and the other streams'."""

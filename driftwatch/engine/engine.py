@@ -10,7 +10,7 @@ from driftwatch.attribution.account import record
 from driftwatch.attribution.checks.rules import configured
 from driftwatch.attribution.history import StreamHistory
 from driftwatch.attribution.losses import lost
-from driftwatch.attribution.placement import own
+from driftwatch.attribution.placement import own, strangers
 from driftwatch.attribution.scene import Scene
 from driftwatch.baseline import Baseline, StreamBaseline, sender_of
 from driftwatch.config import Config
@@ -324,8 +324,9 @@ class Engine:
     def _scene(self, tick: int) -> Scene:
         labels = {w.title: self.builder.streams.where(number) for number, w in self.watches.items()}
         said = {w.title: w.text.response for w in self.watches.values()}
-        series = own(self.series.until(tick))
-        return Scene(self.config, self.histories, labels, self.builder.segments, series, self.markers, said)
+        known = self.series.until(tick)
+        names, markers = self.builder.segments, self.markers
+        return Scene(self.config, self.histories, labels, names, own(known), markers, said, strangers(known))
 
     def _again(self, alarm: Alarm, tick: int) -> Alarm:
         return self._by_title(alarm.stream).again(alarm, tick)

@@ -303,3 +303,45 @@ def test_traffic_that_was_as_high_in_good_times_is_not_blamed():
     traffic = Candidate("traffic", "exogenous", waves, "tokens/s")
     causes = find_causes(excess, 200, [traffic], [], tick_s=5.0, settings=Attribution(permutations=399), seed=0)
     assert not supported(causes)
+
+
+def in_step_with_everything(made, seed: int):
+    """A signal, a mechanism and a cluster of strangers that all go up and down with the hour's business."""
+    rng = np.random.default_rng([35, seed])
+    n, onset = 300, 200
+    business = made.remembering(n, 0.6, rng)
+    since = np.arange(n) >= onset
+    excess = 0.8 * since * (1 + 0.5 * business) + 0.1 * rng.normal(size=n)
+    clock = 5 + since + 0.6 * business + 0.3 * rng.normal(size=n)
+    strangers = [business + 0.5 * made.remembering(n, 0.6, rng) for _ in range(12)]
+    return excess, onset, [Candidate("arena_usage", "mechanism", clock)], strangers
+
+
+def test_what_strangers_follow_as_well_proves_nothing(made):
+    alone = beside = 0
+    for seed in range(20):
+        excess, onset, candidates, strangers = in_step_with_everything(made, seed)
+        settings = Attribution(permutations=399)
+        for bystanders in ([], strangers):
+            causes = find_causes(
+                excess, onset, candidates, [], tick_s=5.0, settings=settings, seed=seed, bystanders=bystanders
+            )
+            claimed = bool(supported(causes))
+            beside += claimed and bool(bystanders)
+            alone += claimed and not bystanders
+    assert alone >= 10  # without them it would be believed
+    assert beside <= 2
+
+
+def test_strangers_that_go_their_own_way_do_not_hide_a_cause(made):
+    found = 0
+    for seed in range(20):
+        rng = np.random.default_rng([36, seed])
+        case = made.kv_pressure(rng)
+        strangers = [made.remembering(len(case.excess), 0.9, rng) for _ in range(20)]
+        settings = Attribution(permutations=399)
+        first = find_causes(
+            case.excess, case.onset, case.candidates, [], tick_s=5.0, settings=settings, seed=seed, bystanders=strangers
+        )[0]
+        found += first.name in MEMORY and first.tier == "supported"
+    assert found >= 18

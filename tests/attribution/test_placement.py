@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from driftwatch.attribution.placement import of_pod, own
+from driftwatch.attribution.placement import of_pod, own, strangers
 from driftwatch.events.columns import Metrics, SeriesKey
 from driftwatch.ticks.series import SeriesStore
 
@@ -83,3 +83,10 @@ def test_of_one_pod_there_are_its_series_and_those_of_no_pod():
 @pytest.mark.parametrize("pod", ["c", "gateway", ""])
 def test_of_a_pod_that_exposes_no_engine_nothing_is_known(pod):
     assert of_pod(store_of((KV, {"pod": "a"}), (CLOCK, {"pod": "gateway"}), (LOAD, {})), pod) is None
+
+
+def test_strangers_are_what_is_not_ours():
+    store = store_of((KV, {"pod": "a"}), (CLOCK, {"pod": "a"}), (CLOCK, {"pod": "training"}), (LOAD, {"instance": "x"}))
+    ours, others = own(store).tracks, strangers(store).tracks
+    assert [dict(series.labels) for series in others] == [{"pod": "training"}]
+    assert set(ours) | set(others) == set(store.tracks)

@@ -115,6 +115,27 @@ def dose_response(
     return [doses.get(id(family)) for family in families]
 
 
+def followed(
+    excess: Floats, onset: int, series: Sequence[Floats] | Floats, controls: Floats, lags: Sequence[int]
+) -> Floats:
+    """How well the signal follows each series since the onset: the largest partial correlation over the lags.
+
+    Parameters
+    ----------
+    excess, onset, controls, lags
+        As for `dose_response`.
+    series
+        Shape (k, T), without gaps, turned so that up is worse.
+    """
+    since = usable_ticks(excess, onset)
+    if len(since) < LEAST_TICKS:
+        return np.zeros(len(series))
+    look = _look(_cleaned(excess, since), onset, since, onset, 1)
+    beside = np.column_stack([look.see(column) for column in controls.T] + _step(look))
+    views = np.stack([look.see(values, lag) for values in series for lag in lags])
+    return np.asarray(partial_correlations(look.effect, views, beside).reshape(len(series), -1).max(1))
+
+
 def _ways(onset: int, tick_s: float) -> list[tuple[int, int]]:
     """From which tick on, and in blocks of how many ticks, what can run out is looked at.
 

@@ -44,6 +44,7 @@ def find_causes(
     seed: int,
     signal: str = "",
     onset_interval: tuple[int, int] | None = None,
+    bystanders: Sequence[Floats] = (),
 ) -> tuple[Cause, ...]:
     """Say what probably caused an incident, how sure that is, and what was ruled out.
 
@@ -68,6 +69,9 @@ def find_causes(
         Name of the affected signal, the end of every chain in ``via``.
     onset_interval
         First and last tick at which the incident may have begun; a minute around ``onset`` unless given.
+    bystanders
+        Series of shape (T,) that cannot be a cause, such as those of machines that serve something else: what passes
+        must follow the signal better than nine in ten of them (negative controls).
 
     Returns
     -------
@@ -78,7 +82,8 @@ def find_causes(
     References
     ----------
     .. [1] Pham et al. (2024). BARO: robust root cause analysis for microservices. FSE 2024. The robust screen.
-    .. [2] Imai, Keele, Tingley (2010). A general approach to causal mediation analysis. Psychol. Methods 15.
+    .. [2] Lipsitch, Tchetgen Tchetgen, Cohen (2010). Negative controls. Epidemiology 21.
+    .. [3] Imai, Keele, Tingley (2010). A general approach to causal mediation analysis. Psychol. Methods 15.
 
     Examples
     --------
@@ -106,7 +111,7 @@ def find_causes(
     passed = sorted((s for s in screened if not s.out), key=lambda s: (not acts(s.family, signal), -s.shift))
     examined = passed[: settings.max_candidates]  # first what is known to act on this, then what moved most
     near = [event for event in events if _near(event, effect, onset_interval)]
-    cases, event_shares = measured(effect, examined, near, screened, rng)
+    cases, event_shares = measured(effect, examined, near, screened, rng, bystanders)
     causes = [verdict(case, settings.significance) for case in cases]
     away = [e for e in events if e not in near and abs(e.at_tick - onset) * tick_s <= EVENTS_S]
     told = [event_cause(e, s, (e.at_tick - onset) * tick_s, True) for e, s in zip(near, event_shares, strict=True)]

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.causes.candidates import Event, Family, label
-from driftwatch.attribution.causes.dose import Dose, dose_response, readings, trailing, usable_ticks
+from driftwatch.attribution.causes.candidates import Event, Family, held, label
+from driftwatch.attribution.causes.dose import Dose, dose_response, followed, readings, trailing, usable_ticks
 from driftwatch.attribution.causes.effect import Effect
 from driftwatch.attribution.causes.physics import acts, if_fed, unlikely, with_steps
 from driftwatch.attribution.causes.screening import HEADROOM, Screened
@@ -24,6 +24,10 @@ LEVELS = {"can run out": 0.4, "mechanism": 0.4, "traffic": 0.2}
 """How the level is spent on the questions, of those that are asked."""
 UPSTREAM = {"prefix_hit_rate": ("kv_cache_usage", "evicted_tokens")}
 """What moves a mechanism from outside: a full KV cache lets go of prefixes."""
+LEAST_BYSTANDERS = 10
+"""Fewer negative controls than this say nothing."""
+AS_WELL = 0.1
+"""If more of them than this follow the signal as well, to follow it proves nothing."""
 _CONTROLS = 3
 
 
@@ -33,6 +37,7 @@ def measured(
     near: Sequence[Event],
     screened: Sequence[Screened],
     rng: np.random.Generator,
+    bystanders: Sequence[Floats] = (),
 ) -> tuple[list[Case], list[Share]]:
     """Measure every family that passed the screen, and the share of every event beside the onset."""
     window, found = effect.window, [s.family for s in examined]
@@ -42,13 +47,15 @@ def measured(
         return [], [Share(0.0, 0.0, 1.0)] * len(near)
     known = [family.exogenous or acts(family, effect.signal) for family in found] + [True] * len(near)
     found_shares = shares(terms, window, effect.onset, rng, known)
-    doses = _gate(effect, found, [s.family for s in screened if s.family.exogenous], rng)
+    traffic = [s.family for s in screened if s.family.exogenous]
+    doses = _gate(effect, found, traffic, rng)
     event_shares = found_shares[len(found) :]
     cases = [
         _case(effect, s, share, dose)
         for s, share, dose in zip(examined, found_shares[: len(found)], doses, strict=True)
     ]
     cases = [_beside(case, near, event_shares) for case in _apart(effect, cases, rng)]
+    cases = _against(effect, cases, bystanders, _recent(traffic, effect))
     if not near:  # beside an event nobody can tell whose step it is
         cases = with_steps(cases, screened, effect)
     cases = [_downstream(case, cases, effect.settings.significance) for case in cases]
@@ -150,6 +157,22 @@ def _apart(effect: Effect, cases: Sequence[Case], rng: np.random.Generator) -> l
         if dose is None or dose.single > effect.settings.significance:
             together[id(case)] = others[0].family.label
     return [replace(case, together=together[id(case)]) if id(case) in together else case for case in cases]
+
+
+def _against(effect: Effect, cases: Sequence[Case], bystanders: Sequence[Floats], controls: Floats) -> list[Case]:
+    """Note where bystanders follow the signal as well as a mechanism does."""
+    if len(bystanders) < LEAST_BYSTANDERS:
+        return list(cases)
+    chance = followed(effect.excess, effect.onset, [held(each) for each in bystanders], controls, effect.lags)
+    found = []
+    for case in cases:
+        if case.passes(effect.settings.significance) and not case.family.exogenous:
+            own = followed(effect.excess, effect.onset, case.family.values, controls, effect.lags).max()
+            as_well = int((chance >= own).sum())
+            if as_well > AS_WELL * len(chance):
+                case = replace(case, bystanders=f"{as_well} of {len(chance)}")
+        found.append(case)
+    return found
 
 
 def _curved(other: Family, like: Family) -> list[Floats]:

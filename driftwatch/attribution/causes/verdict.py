@@ -55,6 +55,8 @@ class Case:
         The label of another that passes too and that it cannot be told apart from, if any.
     unlikely
         Why it can hardly have done this, as far as is known of how it acts, if so.
+    bystanders
+        How many of the negative controls follow the signal as well, where these are too many.
     step
         Why its step alone is that of a known mechanism (`driftwatch.attribution.causes.physics`), if it is.
     """
@@ -73,6 +75,7 @@ class Case:
     together: str = ""
     step: str = ""
     unlikely: str = ""
+    bystanders: str = ""
 
     @property
     def family(self) -> Family:
@@ -145,6 +148,8 @@ def _claimed(case: Case, dose: Dose) -> tuple[Tier, str]:
         return "consistent", f"it coincides with '{case.event}', which explains more of the excess"
     if case.unlikely:
         return "consistent", case.unlikely
+    if case.bystanders:
+        return "consistent", f"{case.bystanders} series that have nothing to do with it follow the signal as well"
     if case.family.exogenous and LEAST_SHARE <= case.share.low < LEAST_OF_USERS:
         return "consistent", f"it explains {case.share.low:.0%} at least, which is not the larger part"
     if case.family.exogenous and case.screened.members[0].placebo > NEVER:
