@@ -345,3 +345,18 @@ def test_strangers_that_go_their_own_way_do_not_hide_a_cause(made):
         )[0]
         found += first.name in MEMORY and first.tier == "supported"
     assert found >= 18
+
+
+@pytest.mark.parametrize(("passed", "known"), [(0.7, True), (0.02, False), (4.0, False)])
+def test_a_drift_is_a_cause_where_the_signal_goes_with_it_by_what_it_can_pass_on(passed, known):
+    found = 0
+    for seed in range(10):
+        rng = np.random.default_rng([37, seed])
+        since = np.clip(np.arange(600) - 200, 0, None) / 400
+        rate = 0.8 * np.exp(-0.7 * since) * (1 + 0.02 * rng.normal(size=600))
+        excess = passed * 0.7 * since + 0.05 * rng.normal(size=600)
+        candidate = Candidate("spec_decode_accept_length", "mechanism", rate, "tokens", bad="down")
+        settings = Attribution(permutations=199)
+        causes = find_causes(excess, 200, [candidate], [], tick_s=5.0, settings=settings, seed=seed, signal="itl")
+        found += any("all the way" in cause.reason for cause in supported(causes))
+    assert (found >= 9) if known else (found == 0)

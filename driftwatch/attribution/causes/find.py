@@ -149,6 +149,7 @@ def _ordered(causes: Sequence[Cause], level: float) -> tuple[Cause, ...]:
 def _place(cause: Cause, level: float) -> tuple[float, ...]:
     """Doubt is 0 for what followed the signal or is pinned, 1 for what could not be tested, 2 for what failed."""
     alone = cause.evidence.get("p_alone")
-    seen = (alone is not None and alone <= level) or cause.evidence.get("pinned", 0.0) >= PINNED
+    followed = alone is not None and alone <= level
+    seen = cause.tier == "supported" or followed or cause.evidence.get("pinned", 0.0) >= PINNED
     doubt = 0.0 if seen else 1.0 if alone is None else 2.0
     return float(_RANK[cause.tier]), doubt, -(cause.share_low + cause.share_high) / 2

@@ -25,6 +25,8 @@ CLEAR = 4.0
 """A step of fewer robust standard deviations than this may be one of its usual ones."""
 LEAST_BLOCKS = 8
 """Blocks of 30 s since the onset, and before it, without which a step is not looked at."""
+PARTS = 4
+"""Parts of an incident in each of which a drift must explain what was felt; the first may be too early to tell."""
 _DECODING = ("itl", "latency", "itl_tail", "latency_tail", "itl_bursts", "latency_bursts")
 _WAITING = ("ttft", "ttft_tail", "ttft_bursts")
 _REACHED = 0.99
@@ -94,11 +96,13 @@ def with_steps(cases: Sequence[Case], screened: Sequence[Screened], effect: Effe
     effect
         What is to be explained.
     """
-    stepped = [s for s in screened if not s.out and acts(s.family, effect.signal) and _stepped(s, effect)]
-    return [
-        case if any(other.family is not case.family for other in stepped) else replace(case, step=_step(case, effect))
-        for case in cases
-    ]
+    moved = [s for s in screened if not s.out and acts(s.family, effect.signal) and any(map(_clear, s.members))]
+    stepped = [s for s in moved if _stepped(s, effect)]
+    return [case if _others(case, stepped) else replace(case, step=_step(case, effect, moved)) for case in cases]
+
+
+def _others(case: Case, moved: Sequence[Screened]) -> bool:
+    return any(other.family is not case.family for other in moved)
 
 
 def acts(family: Family, signal: str) -> bool:
@@ -138,15 +142,14 @@ def _enough(law: Law, candidate: Candidate, moved: Moved, effect: Effect) -> boo
     return own >= law.floor and (passed is None or 0.0 < passed <= law.most)
 
 
-def _step(case: Case, effect: Effect) -> str:
-    """Why its step is a cause, in words; empty if it is not."""
+def _step(case: Case, effect: Effect, moved: Sequence[Screened]) -> str:
+    """Why its step, or its drift where nothing else moved at all, is a cause, in words; empty if it is not."""
     known = list(_known(case.screened))
     if len(known) < len(case.family.candidates):
         return ""
-    told = (
-        _told(case, law, candidate, moved, values, effect)
-        for (law, candidate, moved), values in zip(known, case.family.values, strict=True)
-    )
+    parts = [(*each, values) for each, values in zip(known, case.family.values, strict=True)]
+    told = [_told(case, *part, effect) for part in parts]
+    told += [] if _others(case, moved) else [_drifted(case, *part, effect) for part in parts]
     return next(filter(None, told), "")
 
 
@@ -170,6 +173,15 @@ def _told(case: Case, law: Law, candidate: Candidate, moved: Moved, values: Floa
     return (
         f"it moved at the onset as never before, by {_change(moved)}, and nothing else that is known to act on it did"
     )
+
+
+def _drifted(case: Case, law: Law, candidate: Candidate, moved: Moved, values: Floats, effect: Effect) -> str:
+    known = effect.signal in law.on and not law.runs_out and case.share.known >= LEAST_SHARE
+    if not (
+        known and _clear(moved) and _enough(law, candidate, moved, effect) and _along(law, candidate, values, effect)
+    ):
+        return ""
+    return f"the signal went with it all the way, by as much as it can pass on ({_change(moved)})"
 
 
 def _own(candidate: Candidate, moved: Moved, signal: str) -> float | None:
@@ -199,8 +211,29 @@ def _stepped(screened: Screened, effect: Effect) -> bool:
 
 def _at_onset(moved: Moved, values: Floats, effect: Effect) -> bool:
     first, last = _window(effect)
-    clear = moved.up and moved.shift >= CLEAR and moved.placebo == 0.0
-    return clear and first <= turning_point(values) <= last
+    return _clear(moved) and first <= turning_point(values) <= last
+
+
+def _clear(moved: Moved) -> bool:
+    return moved.up and moved.shift >= CLEAR and moved.placebo == 0.0
+
+
+def _along(law: Law, candidate: Candidate, values: Floats, effect: Effect) -> bool:
+    """Whether it drifted away part by part, and the signal with it, each time by what it can pass on."""
+    if effect.signal.endswith(("_tail", "_bursts")):
+        return False
+    healthy = float(np.median(values[: effect.onset])), float(np.nanmedian(effect.excess[: effect.onset]))
+    parts = np.array_split(np.arange(effect.onset, len(values)), PARTS)
+    passed, owns = [], []
+    for part in parts:
+        moved = Moved(healthy[0], float(np.median(values[part])), 0.0, 0.0)
+        own = _own(candidate, moved, effect.signal)
+        if own is None or own <= 0 or not (moved.after > moved.before) or np.isnan(effect.excess[part]).all():
+            return False
+        owns.append(own)
+        passed.append((float(np.nanmedian(effect.excess[part])) - healthy[1]) / own)
+    drifted = bool((np.diff(owns) > 0).all()) and owns[-1] >= 2 * owns[0]
+    return drifted and all(law.least <= each <= law.most for each in passed[1:])
 
 
 def _reached(values: Floats, ceiling: float | None) -> int:
