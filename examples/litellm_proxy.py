@@ -12,7 +12,7 @@ from driftwatch.integrations.litellm import Callback
 try:
     from litellm.integrations.custom_logger import CustomLogger
 except ImportError:  # so that this file can be read without it
-    CustomLogger: Any = object  # type: ignore[no-redef]
+    CustomLogger: Any = object  # type: ignore[no-redef]  # it is imported or it is this
 
 CONFIG = """
 model_list:
@@ -23,7 +23,7 @@ litellm_settings:
 """
 
 
-class Watch(Callback, CustomLogger):  # type: ignore[misc]
+class Watch(Callback, CustomLogger):  # type: ignore[misc]  # a base of type Any, where LiteLLM is not installed
     """The callback as LiteLLM wants it: one of its own class."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from driftwatch.simulate import SCENARIOS
 
@@ -20,7 +21,7 @@ SCRAPES_S = (5.0, 15.0, 30.0)
 ERRORS_S = (0.0, -60.0, 60.0, 120.0)
 """By how much the onset is wrong; the first is none."""
 FIRST_SEED = {"development": 500, "score": 7000}
-"""Development uses the seeds 500 to 999, the score those from 7000 on (5000 to 5020 and 6000 to 6047 were seen once)."""
+"""Development uses the seeds 500 to 999, the score those from 7000 on (5000 to 5020, 6000 to 6047 were seen once)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,10 @@ class Trial:
         return self.name in MEASURED and not self.withheld
 
     @classmethod
-    def of(cls, row: dict[str, object]) -> Trial:
+    def of(cls, row: dict[str, Any]) -> Trial:
         """From what a log kept of it."""
         known = {name: row[name] for name in ("name", "severity", "seed", "withheld", "scrape_s")}
-        return cls(**known, confounders=tuple(row["confounders"]))  # type: ignore[arg-type]
+        return cls(**known, confounders=tuple(row["confounders"]))
 
     def row(self) -> dict[str, object]:
         """As plain values."""

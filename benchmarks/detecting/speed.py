@@ -71,7 +71,7 @@ def peers(scale: Scale) -> Iterator[Cost]:
         n = peer.affordable(1, scale.part(0.5), 50_000)
         run = seeded("speed").standard_normal(n).tolist()
         # it is called at once, so that it meets its own turn's peer and run
-        costs = [timed(lambda: sum(1 for _ in peer.scores(run, 0, peer.bounds[1]))) for _ in range(3)]  # noqa: B023
+        costs = [timed(lambda: sum(1 for _ in peer.scores(run, 0, peer.bounds[1]))) for _ in range(3)]  # noqa: B023  # called at once
         yield Cost(f"{peer.name}, value by value", median(costs) / n, "observation")
 
 

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from driftwatch.attribution.answers import change_of
+from driftwatch.attribution.causes.candidates import Candidate
 from driftwatch.attribution.causes.find import find_causes
 from driftwatch.attribution.checks.alerts import alerts_of
 from driftwatch.attribution.checks.health import Rule, contrast, evaluate, silent
@@ -87,7 +88,9 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
     first, kept = max(lead.shift.onset - _REFERENCE_TICKS, oldest), lead.shift.onset > oldest
     segments = segments_of(scene, lead, first, until) if kept else ()
     inside = _inside(scene, lead, segments, first, until)
-    causes = _causes(lead, inside, scene, first, until) if kept else ()
+    around = replace(scene, series=inside.series)
+    looked_at = around.candidates(lead.stream, first, lead.shift.onset, until) if kept else []
+    causes = _causes(lead, inside, looked_at, scene, first, until) if kept else ()
     health = health_of(scene, checks, lead.stream, first, max(lead.shift.onset, first), until)
     life.seq += 1
     return Incident(
@@ -124,7 +127,7 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
             beside=lambda start, step: watched(checks, health, scene, start, last, step),
         ),
         doses=doses_of(
-            lead, inside.excess, _towards_harm(lead), causes, replace(scene, series=inside.series), first, until
+            lead.signal, inside.excess, lead.shift.onset - first, _towards_harm(lead), causes, looked_at, scene.width
         ),
     )
 
@@ -225,14 +228,16 @@ def _replica(scene: Scene, segment: int) -> str | None:
     return scene.segments.where(segment).get("replica")
 
 
-def _causes(lead: Alarm, inside: _Inside, scene: Scene, first: int, last: int) -> tuple[Cause, ...]:
+def _causes(
+    lead: Alarm, inside: _Inside, candidates: Sequence[Candidate], scene: Scene, first: int, last: int
+) -> tuple[Cause, ...]:
     if BY_NAME[lead.signal].workload:
         return ()  # users did it: there is no cause to look for in the engine
     shift = lead.shift
     return find_causes(
         _towards_harm(lead) * inside.excess,
         shift.onset - first,
-        replace(scene, series=inside.series).candidates(lead.stream, first, shift.onset, last),
+        candidates,
         scene.events(first, last),
         tick_s=scene.width,
         settings=scene.config.attribution,

@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.attribution.causes.candidates import Candidate, held, label
+from driftwatch.attribution.causes.candidates import Candidate, behind, held, label
 from driftwatch.attribution.causes.dose import trailing
-from driftwatch.attribution.causes.shares import Window, ramp, window_of
-from driftwatch.attribution.scene import Scene
+from driftwatch.attribution.causes.shares import Window, corners, ramp, window_of
 from driftwatch.events.signals import BY_NAME, Signal
-from driftwatch.incidents.life import Alarm
 from driftwatch.incidents.models import Cause, Dose
 from driftwatch.statistics.nnls import nnls
 
@@ -26,35 +24,37 @@ _FLAT = 0.05  # a piece of the ramp that adds less than this share of its rise i
 
 
 def doses_of(
-    lead: Alarm, excess: Floats, harm: float, causes: Sequence[Cause], scene: Scene, first: int, last: int
+    signal: str,
+    excess: Floats,
+    onset: int,
+    harm: float,
+    causes: Sequence[Cause],
+    candidates: Sequence[Candidate],
+    width: float,
 ) -> tuple[Dose, ...]:
     """How the excess of the leading signal goes with the level of each of its likeliest causes.
 
     Parameters
     ----------
-    lead
-        The leading alarm.
+    signal
+        The leading one.
     excess
-        Shape (T,): NaN where there were no requests; the first tick is ``first``.
+        Shape (T,): NaN where there were no requests.
+    onset
+        The first tick of the incident.
     harm
         What the excess is multiplied by so that up is worse.
     causes
         Those found; events and what is ruled out have no dose that would say anything.
-    scene
-        Where the series are.
-    first, last
-        Ticks that were looked at.
+    candidates
+        The series that were looked at, of shape (T,).
+    width
+        Width of a tick, in seconds.
     """
-    named = [c for c in causes if c.tier != "ruled_out" and c.role != "event"][:_MOST]
-    onset = lead.shift.onset - first
-    if not named or np.isfinite(excess[onset:]).sum() < _LEAST or not np.isfinite(excess[:onset]).any():
+    if np.isfinite(excess[onset:]).sum() < _LEAST or not np.isfinite(excess[:onset]).any():
         return ()
-    known = {
-        (c.name, *sorted(c.scope.items())): c for c in scene.candidates(lead.stream, first, lead.shift.onset, last)
-    }
-    found = [(cause, known.get((cause.name, *sorted(cause.scope.items())))) for cause in named]
-    signal, width = BY_NAME[lead.signal], scene.width
-    return tuple(_dose(signal, excess, harm, onset, c, cause, width) for cause, c in found if c is not None)
+    found = behind(causes, candidates, _MOST)
+    return tuple(_dose(BY_NAME[signal], excess, harm, onset, c, cause, width) for cause, c in found)
 
 
 def _dose(
@@ -67,7 +67,7 @@ def _dose(
     lag = round(cause.lag_s / width)
     seen = level[np.maximum(window.ticks - lag, 0)]
     turn = _turn(candidate, harm * centred[window.during])
-    corners = _corners(turn * level, window, centred, lag) * (turn, 1.0)
+    rising = _fitted(turn * level, window, centred, lag) * (turn, 1.0)
     # The fit looks at the excess without its outliers; people see all of it.
     felt = excess[window.ticks] - float(np.median(window.excess[~window.during]))
     shown = (lambda x: x) if signal.difference else np.exp
@@ -79,8 +79,8 @@ def _dose(
         lag_s=cause.lag_s,
         healthy=_points(seen[~window.during], shown(felt[~window.during])),
         during=_points(seen[window.during], shown(felt[window.during])),
-        ramp=_points(corners[:, 0], shown(corners[:, 1])),
-        saturates=_saturates(corners),
+        ramp=_points(rising[:, 0], shown(rising[:, 1])),
+        saturates=_saturates(rising),
     )
 
 
@@ -90,22 +90,19 @@ def _turn(candidate: Candidate, during: Floats) -> float:
     return 1.0 if (candidate.bad == "up") != eased else -1.0
 
 
-def _corners(level: Floats, window: Window, excess: Floats, lag: int) -> Floats:
+def _fitted(level: Floats, window: Window, excess: Floats, lag: int) -> Floats:
     """Corners of the ramp that fits best alone, shape (pieces + 1, 2): level, excess; flat on both sides."""
     sign = 1.0 if float(np.mean(excess[window.during])) >= 0 else -1.0
     pieces = ramp(level, window, lag)
     rises = sign * nnls(pieces.T @ pieces, pieces.T @ (sign * excess))
-    seen = level[window.ticks]
-    low = float(np.median(seen[~window.during]))
-    high = max(float(np.quantile(seen[window.during], 0.98)), low + 1e-12 * max(abs(low), 1.0))
-    return np.column_stack([np.linspace(low, high, pieces.shape[1] + 1), np.r_[0.0, np.cumsum(rises)]])
+    return np.column_stack([corners(level, window), np.r_[0.0, np.cumsum(rises)]])
 
 
-def _saturates(corners: Floats) -> float | None:
+def _saturates(rising: Floats) -> float | None:
     """Where the ramp is flat from; None where it rises to its end, or nowhere."""
-    rises = np.abs(np.diff(corners[:, 1]))
-    rising = np.flatnonzero(rises > _FLAT * rises.sum())
-    return float(corners[rising[-1] + 1, 0]) if len(rising) and rising[-1] + 1 < len(rises) else None
+    rises = np.abs(np.diff(rising[:, 1]))
+    steep = np.flatnonzero(rises > _FLAT * rises.sum())
+    return float(rising[steep[-1] + 1, 0]) if len(steep) and steep[-1] + 1 < len(rises) else None
 
 
 def _points(level: Floats, excess: Floats) -> tuple[tuple[float, float], ...]:

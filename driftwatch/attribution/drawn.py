@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from driftwatch.attribution.causes.candidates import label
+from driftwatch.attribution.causes.candidates import behind, label
 from driftwatch.attribution.checks.health import watched as measured
 from driftwatch.attribution.checks.standard import Rule
 from driftwatch.attribution.scene import Scene
@@ -94,12 +94,10 @@ def _place(series: str) -> int:
 def _cause_lines(
     findings: Sequence[Finding], causes: Sequence[Cause], scene: Scene, first: int, onset: int, last: int, step: int
 ) -> list[Line]:
-    named = [c for c in causes if c.tier != "ruled_out" and c.role != "event"][:_CAUSES]
-    if not named or not findings:
+    if not causes or not findings:
         return []
-    known = {(c.name, *sorted(c.scope.items())): c for c in scene.candidates(findings[0].stream, first, onset, last)}
-    found = [known.get((cause.name, *sorted(cause.scope.items()))) for cause in named]
-    return [Line(name=label(c), unit=c.unit, role=c.role, value=_thin(c.values, step)) for c in found if c is not None]
+    found = behind(causes, scene.candidates(findings[0].stream, first, onset, last), _CAUSES)
+    return [Line(name=label(c), unit=c.unit, role=c.role, value=_thin(c.values, step)) for _, c in found]
 
 
 def _signal_line(finding: Finding, scene: Scene, first: int, last: int, step: int) -> Line:

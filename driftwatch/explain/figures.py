@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from driftwatch.explain import answers, chart, dose, hit
@@ -76,7 +77,7 @@ def figures(incident: Incident, *, small: bool = False) -> Iterator[Figure]:
             "dose",
             "Dose and response",
             dose.described(each),
-            lambda width, each=each: dose.drawing(each, width),  # type: ignore[misc]
+            partial(dose.drawing, each),
             (HALF,),
             dose.legend(each),
             dose.numbers(each),

@@ -87,11 +87,7 @@ def test_a_share_is_told_as_a_difference():
 
 
 def test_without_a_cause_that_stands_there_is_no_dose():
-    class Lead:
-        signal, stream = "ttft", "model=m"
-
-        class shift:  # noqa: N801 # as the alarm has it
-            onset = 50
-
-    nothing = doses_of(Lead, np.zeros(100), 1.0, (cause(tier="ruled_out"), cause(role="event")), None, 0, 99)
+    causes = (cause(tier="ruled_out"), cause(role="event"))
+    level = Candidate("kv_cache_usage", "mechanism", np.linspace(0.0, 1.0, 100))
+    nothing = doses_of("ttft", np.zeros(100), 50, 1.0, causes, [level], 5.0)
     assert nothing == ()

@@ -87,8 +87,9 @@ def _told(rows):
     builder.add(rows)
     ticks = builder.close(first + BEFORE + AFTER)
     onset, last = first + BEFORE, first + BEFORE + AFTER - 1
-    sender = lambda number: sender_of(builder.segments.where(number))  # noqa: E731
-    baseline = StreamBaseline(CONFIG.learning, margins_of(CONFIG), sender=sender)
+    baseline = StreamBaseline(
+        CONFIG.learning, margins_of(CONFIG), sender=lambda number: sender_of(builder.segments.where(number))
+    )
     baseline.collect(ticks.between(first, onset - 1), first)
     history = StreamHistory()
     history.add(baseline.start(onset - 1, patient=False))

@@ -25,13 +25,13 @@ class Server:
     def __init__(self):
         self.mails, self.recipients, self.refuse = [], [], {}
 
-    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802  # the name that aiosmtpd looks for
         if address in self.refuse:
             return self.refuse[address]
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server, session, envelope):  # noqa: N802
+    async def handle_DATA(self, server, session, envelope):  # noqa: N802  # the name that aiosmtpd looks for
         if "DATA" in self.refuse:
             return self.refuse["DATA"]
         self.mails.append(message_from_bytes(envelope.content, policy=default))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from driftwatch.incidents.models import Cause
 
 Floats = NDArray[np.float64]
 
@@ -121,8 +123,20 @@ def label(candidate: Candidate) -> str:
     >>> label(Candidate("traffic", "exogenous", np.zeros(1), scope={"tenant": "batch"}))
     'traffic{tenant=batch}'
     """
-    scope = ",".join(f"{key}={value}" for key, value in sorted(candidate.scope.items()))
-    return f"{candidate.name}{{{scope}}}" if scope else candidate.name
+    return labelled(candidate.name, candidate.scope)
+
+
+def labelled(name: str, scope: Mapping[str, str]) -> str:
+    """A name with its scope."""
+    inside = ",".join(f"{key}={value}" for key, value in sorted(scope.items()))
+    return f"{name}{{{inside}}}" if inside else name
+
+
+def behind(causes: Sequence[Cause], candidates: Iterable[Candidate], most: int) -> list[tuple[Cause, Candidate]]:
+    """The causes that stand and are no events, at most so many of the first, each with its series."""
+    known = {label(candidate): candidate for candidate in candidates}
+    named = [cause for cause in causes if cause.tier != "ruled_out" and cause.role != "event"][:most]
+    return [(cause, known[name]) for cause in named if (name := labelled(cause.name, cause.scope)) in known]
 
 
 def families(candidates: Sequence[Candidate], onset: int, worse: float) -> list[Family]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,9 +65,8 @@ def _at_the_cap(store: SeriesStore, series: SeriesId, first: int, last: int) -> 
     A share levels off as waiting times do on a log scale, and a count does not.
     """
 
-    def of(name: str, what: str = "mean") -> Floats:
-        side = "high" if what == "high" else "mean"
-        return store.values(SeriesId(name, series.labels), first, last, what=side, until=last)  # type: ignore[arg-type]
+    def of(name: str, what: Literal["mean", "high"] = "mean") -> Floats:
+        return store.values(SeriesId(name, series.labels), first, last, what=what, until=last)
 
     waiting, running, use = of("requests_waiting"), of("requests_running", "high"), of("kv_cache_usage")
     measured = ~(np.isnan(waiting) | np.isnan(running) | np.isnan(use))

@@ -97,12 +97,17 @@ def window_of(excess: Floats, onset: int, guard: int, most: int = 720) -> Window
 
 def ramp(values: Floats, window: Window, lag: int) -> Floats:
     """A series as monotone saturating ramps, from its healthy median to its highest: shape (n, PIECES)."""
+    edges = corners(values, window)
+    delayed = values[np.maximum(window.ticks - lag, 0)]
+    return np.asarray(np.clip((delayed[:, None] - edges[:-1]) / (edges[1] - edges[0]), 0.0, 1.0))
+
+
+def corners(values: Floats, window: Window) -> Floats:
+    """Where the pieces of a series' ramp begin and end: shape (PIECES + 1,)."""
     seen = values[window.ticks]
     low = float(np.median(seen[~window.during]))
     high = max(float(np.quantile(seen[window.during], 0.98)), low + 1e-12 * max(abs(low), 1.0))
-    edges = np.linspace(low, high, PIECES + 1)
-    delayed = values[np.maximum(window.ticks - lag, 0)]
-    return np.asarray(np.clip((delayed[:, None] - edges[:-1]) / (edges[1] - edges[0]), 0.0, 1.0))
+    return np.linspace(low, high, PIECES + 1)
 
 
 def family_term(family: Family, window: Window, lags: Sequence[int]) -> Term:
