@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from driftwatch.baseline.features import FEATURES, LOAD_SPAN, LONG_SPAN, Seen, Workload, load_of, work_of, workload_of
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
@@ -17,9 +16,10 @@ from driftwatch.baseline.pending import NEVER, Pending, one_of, outside
 from driftwatch.baseline.reuse import Asked, asked_of, expected_rise
 from driftwatch.baseline.senders import Senders
 from driftwatch.baseline.shares import Shares
-from driftwatch.baseline.tails import BURST, apart, surely
+from driftwatch.baseline.tails import apart, surely
 from driftwatch.baseline.tokens import tokens_of
-from driftwatch.baseline.warmup import find_step, independent, outages
+from driftwatch.baseline.tracks import bounded, by_segment, of_bursts, of_outcomes, of_users
+from driftwatch.baseline.warmup import STEP_SIGNALS, find_step, length, settling, without_outages, worth_of
 from driftwatch.baseline.workload import (
     BY_SENDER,
     CONDITIONAL,
@@ -35,16 +35,14 @@ from driftwatch.events.signals import BURSTS, BY_NAME, TAILS
 from driftwatch.state import keep, take
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.robust import sums
-from driftwatch.ticks.tick import OUTCOMES, Ticks, merge
+from driftwatch.ticks.tick import Ticks, merge
 
 _REFIT = 1.25  # solve again when there is this much more to learn from
-_SETTLED = 0.95  # of the requests that are under way when a warm-up begins are done when it is learnt from
 _GAP = 720  # a warm-up does not reach over a longer pause, in ticks
 _STATE = (
     *("models", "seen", "shares", "asked", "load", "centre", "warmup", "warmup_first", "down"),
     *("work", "worth", "learnt", "solved", "notes"),
 )
-_STEP_SIGNALS = ("ttft", "itl", "latency")
 
 
 @dataclass(slots=True)
@@ -90,35 +88,6 @@ class StreamBaseline:
         """Whether anything can be judged."""
         return bool(self.models) or self.solved > 0
 
-    def arrays(self) -> dict[str, Floats]:
-        """What was learnt, as plain arrays."""
-        found = {
-            "seen": self.seen.counts,
-            "outcomes": np.vstack([self.shares.hits, self.shares.total]),
-            "centre": self.centre,
-            "asked": self.asked.known,
-            "load": self.load.known,
-            "learnt": np.array([self.learnt, self.solved]),
-        }
-        for name, model in self.models.items():
-            found |= {f"model.{name}.{key}": value for key, value in model.arrays().items()}
-        return found | {f"senders.{name}": senders.array() for name, senders in self.senders.items()}
-
-    def restore(self, arrays: Mapping[str, Floats]) -> None:
-        """Take over what was learnt elsewhere."""
-        self.seen, self.centre = Seen(arrays["seen"].copy()), arrays["centre"]
-        self.shares = Shares(arrays["outcomes"][:-1].copy(), arrays["outcomes"][-1].copy())
-        self.asked, self.load = Asked.of_array(arrays["asked"]), UsualLoad.of_array(arrays["load"])
-        self.learnt, self.solved = (float(x) for x in arrays["learnt"])
-        for name in CONDITIONAL:
-            prefix = f"model.{name}."
-            parts = {key.removeprefix(prefix): value for key, value in arrays.items() if key.startswith(prefix)}
-            if parts:
-                self.models[name] = WorkloadModel.of_arrays(parts)
-                if name in BY_SENDER:
-                    self.senders[name] = Senders(self.sender)
-                    self.senders[name].restore(arrays[f"senders.{name}"])
-
     def keep(self) -> dict[str, Any]:
         """All that is known, to go on elsewhere as if nothing had happened."""
         kept = {name: getattr(self, name) for name in _STATE}
@@ -145,12 +114,12 @@ class StreamBaseline:
         if self.ready:
             return 1.0
         worth = self.worth / max(self.settings.min_effective, 1e-9)
-        return min(self._enough(self.warmup), max(worth, _length(self.warmup) / self.settings.max_wait_ticks))
+        return min(self._enough(self.warmup), max(worth, length(self.warmup) / self.settings.max_wait_ticks))
 
     def _enough(self, parts: Sequence[Ticks]) -> float:
         """How much these ticks are of what is needed, 0 to 1."""
         requests = sum(int(t.requests.sum()) for t in parts)
-        return min(1.0, _length(parts) / self.settings.min_ticks, requests / self.settings.min_requests)
+        return min(1.0, length(parts) / self.settings.min_ticks, requests / self.settings.min_requests)
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -183,11 +152,14 @@ class StreamBaseline:
         """
         if self._enough(self.warmup) < 1.0 or self.warmup_first is None:
             return None
-        whole = self._without_outages(merge(self.warmup), self.warmup_first, last)
+        whole = merge(self.warmup)
+        if self.complete:
+            whole, down = without_outages(whole, self.warmup_first, last)
+            self.down = np.union1d(self.down, down)
         self.warmup = [whole]
         if self._enough(self.warmup) < 1.0:
             return None
-        first = self.warmup_first + _settling(whole)
+        first = self.warmup_first + settling(whole)
         ticks = whole.between(first, last)
         self._fit(ticks, first, last)
         judged = self.judge(ticks, first, last)
@@ -195,13 +167,13 @@ class StreamBaseline:
         if changed is not None and changed > first:
             self._begin_again(ticks.between(changed, last), changed)
             return None
-        self.worth = _worth(judged)
+        self.worth = worth_of(judged)
         if self.worth < self.settings.min_effective:
-            if patient and _length(self.warmup) < self.settings.max_wait_ticks:
+            if patient and length(self.warmup) < self.settings.max_wait_ticks:
                 self._begin_again(whole, self.warmup_first, self.worth)
                 return None
             self.notes.append(
-                f"warm-up: its {_length(self.warmup)} ticks are worth only {self.worth:.0f} independent ones "
+                f"warm-up: its {length(self.warmup)} ticks are worth only {self.worth:.0f} independent ones "
                 f"(learning.min_effective is {self.settings.min_effective:g}), so what they say is less certain"
             )
         self.warmup = []
@@ -210,21 +182,10 @@ class StreamBaseline:
             self.notes.append(f"warm-up: {len(self.down)} ticks of an outage were left out of what was learnt")
         return judged
 
-    def _without_outages(self, ticks: Ticks, first: int, last: int) -> Ticks:
-        if not self.complete:
-            return ticks
-        n, position = last - first + 1, ticks.tick - first
-        failed = sums(position, ticks.outcomes[:, OUTCOMES.index("error_share")], n)
-        down = np.flatnonzero(outages(sums(position, ticks.requests, n), failed)) + first
-        self.down = np.union1d(self.down, down)
-        if not len(down):
-            return ticks
-        return merge([ticks.between(int(t), int(t)) for t in np.setdiff1d(ticks.tick, down)])
-
     def _changed(self, judged: Judged) -> int | None:
         """The latest change inside the warm-up, if any."""
         found = []
-        for signal in _STEP_SIGNALS:
+        for signal in STEP_SIGNALS:
             track = judged.tracks.get(signal)
             step = find_step(track.tick, track.value, self.margins[signal]) if track is not None else None
             if step is not None:
@@ -329,11 +290,12 @@ class StreamBaseline:
                 if "output" in BY_NAME[signal].given:
                     hits = less_load(hits, total, more[tick - first])
                 tracks[TAILS[signal]] = Observed(tick, hits, total, hits / total)
-                tracks[BURSTS[signal]] = _bursts(tick, late, model.bursts.point)
-            residual = _bounded(residual, model.scale)
-            segments[signal] = _by_segment(ticks, values, residual)
+                tracks[BURSTS[signal]] = of_bursts(tick, late, model.bursts.point)
+            residual = bounded(residual, model.scale)
+            segments[signal] = by_segment(ticks, values, residual)
             segments[parts_name(signal)] = by_part(ticks, part, values, residual)
-        tracks |= self._shares(ticks, workload.cells[:, 0], inside, first, n) | self._traffic(workload, counts, first)
+        tracks |= of_outcomes(self.shares, ticks, workload.cells[:, 0], inside, first, n)
+        tracks |= of_users(workload, counts, first)
         tracks |= tokens_of(ticks, first, n)
         self.work = np.concatenate([self.work, work])[-(LONG_SPAN - 1) :]
         self.pending.append(Pending(workload, ticks, distances, np.vstack([np.arange(first, last + 1), asked])))
@@ -349,40 +311,6 @@ class StreamBaseline:
         residual = residual - self.senders[signal].levels(ticks.segment[values.row], workload.cells[values.row, 0])
         known = np.flatnonzero(~np.isnan(residual))
         return values.take(known), residual[known]
-
-    def _shares(self, ticks: Ticks, prompt: Ints, inside: NDArray[np.bool_], first: int, n: int) -> dict[str, Observed]:
-        position = ticks.tick - first
-        every, known = np.arange(len(ticks)), np.flatnonzero(inside)
-        counts = {"novel_share": (ticks.requests * ~inside, every)}
-        for k, name in enumerate(OUTCOMES):
-            # what a prompt never seen does to an answer's length is not known, but an error is an error
-            counts[name] = (ticks.outcomes[:, k], every if name == "error_share" else known)
-        tracks = {}
-        for name, (count, judged) in counts.items():
-            total = sums(position[judged], ticks.requests[judged], n)
-            hits = sums(position[judged], count[judged], n)
-            if name in OUTCOMES:
-                mix = self.shares.tilt(OUTCOMES.index(name))[prompt[judged]] * ticks.requests[judged]
-                hits = np.clip(hits - sums(position[judged], mix, n), 0.0, total)
-            some = np.flatnonzero(total > 0)
-            tracks[name] = Observed(some + first, hits[some], total[some], hits[some] / total[some])
-        return tracks
-
-    def _traffic(self, workload: Workload, requests: Floats, first: int) -> dict[str, Observed]:
-        some = np.flatnonzero(~np.isnan(requests))
-        rate = np.log(requests[some] + 0.5)
-        tracks = {"traffic": Observed(some + first, rate, requests[some], rate)}
-        known = np.flatnonzero(~np.isnan(workload.logs[:, 0]))
-        if len(known):
-            value = workload.logs[known, 0]
-            found = by_tick(
-                "prompt_length", workload.tick[known], value, workload.requests[known], first, len(requests)
-            )
-            tracks["prompt_length"] = Observed(*found, found[1])
-            asked = sums(workload.tick[known] - first, workload.requests[known] * np.expm1(value), len(requests))
-            asked = asked[found[0] - first]
-            tracks["asked_tokens"] = Observed(found[0], asked, found[2], asked)
-        return tracks
 
     def learn(self, before: int, skip: tuple[int, int] | None) -> None:
         """Take what was judged before this tick as healthy, but for the ticks in ``skip``."""
@@ -433,47 +361,3 @@ def _stray(signal: str, model: WorkloadModel, ticks: Ticks, design: Floats, valu
     row = tick.searchsorted(at)
     model.tail.learn(apart(residual, middle[row], total[row]), values.count)
     model.bursts.learn(surely(middle, total, model.scale), np.ones(len(middle)))
-
-
-def _bursts(tick: Ints, late: Floats, point: float) -> Observed:
-    """Which ticks are slow."""
-    slow = (late > max(point, BURST)).astype(np.float64)
-    return Observed(tick, slow, np.ones(len(tick)), slow)
-
-
-def _settling(ticks: Ticks) -> int:
-    """Ticks at the start of a warm-up that are not like the rest: of what is done so soon, all was quick."""
-    lasted, weight = ticks.flow_known - ticks.flow_tick, np.maximum(ticks.started - ticks.announced, 0)
-    if not weight.sum():
-        return 0
-    order = lasted.argsort()
-    reached = np.cumsum(weight[order])
-    slow = int(lasted[order[np.searchsorted(reached, _SETTLED * reached[-1])]])
-    return min(slow, int(ticks.tick[-1] - ticks.tick[0]) // 4)
-
-
-def _worth(judged: Judged) -> float:
-    """Independent ticks of the signal that has the fewest; infinite where none of them is measured."""
-    tracks = [judged.tracks[signal] for signal in _STEP_SIGNALS if signal in judged.tracks]
-    return min((independent(track.value) for track in tracks), default=np.inf)
-
-
-def _length(parts: Sequence[Ticks]) -> int:
-    """Ticks with requests."""
-    return len(np.unique(np.concatenate([t.tick for t in parts]))) if parts else 0
-
-
-def _bounded(residual: Floats, scale: float) -> Floats:
-    """So that one request cannot make a segment."""
-    bound = max(8.0 * scale, 3.0)
-    return np.clip(residual, -bound, bound)
-
-
-def _by_segment(ticks: Ticks, seen: Measured, residual: Floats) -> SegmentSums:
-    """Sums by tick and segment of bounded residuals."""
-    tick, segment = ticks.tick[seen.row], ticks.segment[seen.row]
-    begins = np.ones(len(tick), np.bool_)
-    begins[1:] = (tick[1:] != tick[:-1]) | (segment[1:] != segment[:-1])  # rows are sorted by both
-    start, weighted = np.flatnonzero(begins), seen.count * residual
-    added = (np.add.reduceat(x, start) for x in (seen.count, weighted, weighted * residual, seen.count * seen.value))
-    return SegmentSums(tick[start], segment[start], *added)

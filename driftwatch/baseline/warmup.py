@@ -1,19 +1,26 @@
-"""A warm-up that is not healthy itself: a change or an outage in it is recognised, and said."""
+"""What of a warm-up can be learnt from: a change or an outage in it is recognised, and said, and its start left out."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from driftwatch.baseline.judged import Judged
 from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.statistics.robust import sums
 from driftwatch.statistics.whitening import LONGEST, Whitening, long_run_variance, winsorised
+from driftwatch.ticks.tick import OUTCOMES, Ticks, merge
 
+STEP_SIGNALS = ("ttft", "itl", "latency")
+"""A warm-up in which one of these changed began before the change."""
 _P_VALUE = 0.001
 _EDGE = 8  # ticks at either end where a step cannot be told from noise
 _EMPTY_RUN = 6  # ticks without requests that make an outage
+_SETTLED = 0.95  # of the requests that are under way when a warm-up begins are done when it is learnt from
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +116,35 @@ def outages(requests: Floats, failed: Floats) -> NDArray[np.bool_]:
         if end - start >= _EMPTY_RUN:
             down[start:end] = True
     return down
+
+
+def without_outages(ticks: Ticks, first: int, last: int) -> tuple[Ticks, Ints]:
+    """The ticks that were no outage, and which were."""
+    n, position = last - first + 1, ticks.tick - first
+    failed = sums(position, ticks.outcomes[:, OUTCOMES.index("error_share")], n)
+    down = np.flatnonzero(outages(sums(position, ticks.requests, n), failed)) + first
+    if not len(down):
+        return ticks, down
+    return merge([ticks.between(int(t), int(t)) for t in np.setdiff1d(ticks.tick, down)]), down
+
+
+def settling(ticks: Ticks) -> int:
+    """Ticks at the start of a warm-up that are not like the rest: of what is done so soon, all was quick."""
+    lasted, weight = ticks.flow_known - ticks.flow_tick, np.maximum(ticks.started - ticks.announced, 0)
+    if not weight.sum():
+        return 0
+    order = lasted.argsort()
+    reached = np.cumsum(weight[order])
+    slow = int(lasted[order[np.searchsorted(reached, _SETTLED * reached[-1])]])
+    return min(slow, int(ticks.tick[-1] - ticks.tick[0]) // 4)
+
+
+def worth_of(judged: Judged) -> float:
+    """Independent ticks of the signal that has the fewest; infinite where none of them is measured."""
+    tracks = [judged.tracks[signal] for signal in STEP_SIGNALS if signal in judged.tracks]
+    return min((independent(track.value) for track in tracks), default=np.inf)
+
+
+def length(parts: Sequence[Ticks]) -> int:
+    """Ticks with requests."""
+    return len(np.unique(np.concatenate([t.tick for t in parts]))) if parts else 0

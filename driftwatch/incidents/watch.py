@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from driftwatch.baseline import Judged, StreamBaseline
 from driftwatch.baseline.judged import beside
+from driftwatch.baseline.learnt import arrays_of, take_arrays
 from driftwatch.config import Config
 from driftwatch.detectors import Shift, state_of, take_state
 from driftwatch.errors import StateError
@@ -281,7 +282,7 @@ class StreamWatch:
 
     def arrays(self) -> dict[str, Floats]:
         """What was learnt, as plain arrays."""
-        found = {f"baseline.{key}": value for key, value in self.baseline.arrays().items()}
+        found = {f"baseline.{key}": value for key, value in arrays_of(self.baseline).items()}
         found |= {f"text.{key}": value for key, value in self.text.arrays().items()}
         ready = {name: test for name, test in self.tests.items() if test.ready}
         return found | {f"detector.{name}": test.detector.learnt[test.column] for name, test in ready.items()}
@@ -303,7 +304,7 @@ class StreamWatch:
 
     def _restore(self, arrays: Mapping[str, Floats]) -> None:
         parts = {k.removeprefix("baseline."): v for k, v in arrays.items() if k.startswith("baseline.")}
-        self.baseline.restore(parts)
+        take_arrays(self.baseline, parts)
         said = {k.removeprefix("text."): v for k, v in arrays.items() if k.startswith("text.")}
         if said:
             self.text.restore(said)

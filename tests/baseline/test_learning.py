@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from driftwatch.baseline.learnt import arrays_of, take_arrays
 from driftwatch.events.columns import requests_of
 from driftwatch.incidents.watch import EPOCH
 from tests.baseline.streams import FIRST, LEARN, SETTLED, fresh, learnt, mean, ticks_of, without
@@ -159,6 +160,6 @@ def test_while_it_waits_it_is_not_done():
 def test_a_baseline_that_is_restored_waits_for_nothing():
     source, _, rest = learnt(traffic(22))
     baseline = fresh(min_effective=1000.0)
-    baseline.restore(source.arrays())
+    take_arrays(baseline, arrays_of(source))
     assert baseline.ready
     assert baseline.judge(rest, FIRST + LEARN, int(rest.tick[-1])).tracks["ttft"].value.size

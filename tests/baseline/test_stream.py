@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftwatch.baseline import Baseline
+from driftwatch.baseline.learnt import arrays_of, take_arrays
 from driftwatch.events.columns import Coded
 from driftwatch.incidents.watch import EPOCH
 from driftwatch.ticks import empty
@@ -134,8 +135,8 @@ def test_neither_judging_nor_learning_sees_where_the_ticks_were_cut(edges, guard
         for left, right in zip(columns, parts[name], strict=True):
             np.testing.assert_allclose(left, right, rtol=1e-12, atol=1e-12)
     assert a.learnt == b.learnt
-    for name, array in a.arrays().items():
-        np.testing.assert_allclose(array, b.arrays()[name], rtol=1e-9, atol=1e-9)
+    for name, array in arrays_of(a).items():
+        np.testing.assert_allclose(array, arrays_of(b)[name], rtol=1e-9, atol=1e-9)
 
 
 def test_all_that_is_old_enough_and_not_to_be_skipped_is_learnt_once():
@@ -167,9 +168,9 @@ def test_a_slow_drift_is_followed_when_it_is_learnt_and_not_when_it_is_skipped()
 
 def test_what_was_learnt_goes_through_a_file(tmp_path):
     baseline, _, rest = learnt(traffic(18))
-    Baseline({"all": baseline.arrays()}).save(tmp_path / "b.npz")
+    Baseline({"all": arrays_of(baseline)}).save(tmp_path / "b.npz")
     again = fresh()
-    again.restore(Baseline.load(tmp_path / "b.npz").streams["all"])
+    take_arrays(again, Baseline.load(tmp_path / "b.npz").streams["all"])
     assert again.ready
     last = int(rest.tick[-1])
     for one in (baseline, again):
@@ -179,8 +180,8 @@ def test_what_was_learnt_goes_through_a_file(tmp_path):
         np.testing.assert_array_equal(track.value, b.tracks[name].value, name)
     for one in (baseline, again):
         one.learn(last + 1, None)
-    for name, array in baseline.arrays().items():
-        np.testing.assert_array_equal(array, again.arrays()[name])
+    for name, array in arrays_of(baseline).items():
+        np.testing.assert_array_equal(array, arrays_of(again)[name])
 
 
 @pytest.mark.parametrize("complete", [True, False])

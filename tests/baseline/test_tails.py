@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from driftwatch.baseline.learnt import arrays_of, take_arrays
 from driftwatch.baseline.tails import Tail, apart
 from driftwatch.statistics.robust import midmean, sums
 from tests.baseline.streams import FIRST, LEARN, learnt, rest_judged
@@ -126,10 +127,10 @@ def test_ticks_of_a_few_noisy_requests_are_not_slow():
 
 def test_a_learnt_model_that_knows_no_tail_is_refused():
     baseline, _, _ = learnt(traffic(6))
-    arrays = baseline.arrays()
+    arrays = arrays_of(baseline)
     del arrays["model.ttft.apart"]
     with pytest.raises(KeyError, match="apart"):
-        learnt(traffic(6))[0].restore(arrays)
+        take_arrays(learnt(traffic(6))[0], arrays)
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.03, 1.08])
