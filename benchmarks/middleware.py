@@ -3,7 +3,8 @@
 Four servers answer the same requests in turns: plain, behind a wrapper that passes every message on and does nothing
 else, with the middleware before a monitor that only counts, and with it before a real `driftwatch.Monitor`. What is
 compared is CPU time of the server's process, so that others on the machine weigh less; answers of two lengths tell what
-a request costs from what a chunk costs. The wait for the first byte is the client's.
+a request costs from what a chunk costs. The wait for the first byte is the client's. On a machine that has other work
+to do run it as ``chrt -f 10``: who shares a core finds its caches cold.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -209,7 +211,8 @@ def table(found: dict[str, Any]) -> str:
         "# What the middleware adds",
         "",
         f"`python benchmarks/middleware.py`, on {found['machine']['cpu']}, Python {found['machine']['python']}; "
-        f"{found['rounds']} rounds of {found['requests']} requests for each server and length, paired.",
+        f"{found['rounds']} rounds of {found['requests']} requests for each server and length, paired"
+        f"{found['priority']}.",
         "",
         "| server | added a request | added a chunk | first byte, p50 | first byte, p99 |",
         "|---|---|---|---|---|",
@@ -251,6 +254,7 @@ def main() -> None:
             process.wait()
     found = {
         "machine": machine(["uvicorn", "httptools", "uvloop", "numpy", "pydantic"]),
+        "priority": ", at real-time priority" if os.sched_getscheduler(0) == os.SCHED_FIFO else "",
         "rounds": rounds,
         "requests": requests,
         "added": {kind: added(spent, kind) for kind in SERVERS[1:]},
