@@ -89,7 +89,8 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
     segments = segments_of(scene, lead, first, until) if kept else ()
     inside = _inside(scene, lead, segments, first, until)
     around = replace(scene, series=inside.series)
-    looked_at = around.candidates(lead.stream, first, lead.shift.onset, until) if kept else []
+    about = BY_NAME[lead.signal].text
+    looked_at = around.candidates(lead.stream, first, lead.shift.onset, until, answers=about) if kept else []
     causes = _causes(lead, inside, looked_at, scene, first, until) if kept else ()
     health = health_of(scene, checks, lead.stream, first, max(lead.shift.onset, first), until)
     life.seq += 1
