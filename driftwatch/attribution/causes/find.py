@@ -158,7 +158,8 @@ def _ordered(causes: Sequence[Cause], level: float) -> tuple[Cause, ...]:
     standing = {cause.via: place for cause, place in zip(causes, places, strict=True) if cause.role == "mechanism"}
     for i, cause in enumerate(causes):
         if cause.role == "exogenous" and cause.tier != "ruled_out" and cause.via in standing:
-            places[i] = (*standing[cause.via], 1.0)
+            behind = (*standing[cause.via], 1.0)
+            places[i] = behind if behind[0] <= places[i][0] else places[i]  # unless it is surer than what it drives
     return tuple(causes[i] for i in sorted(range(len(causes)), key=places.__getitem__))
 
 
