@@ -90,7 +90,8 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
     inside = _inside(scene, lead, segments, first, until)
     around = replace(scene, series=inside.series)
     about = BY_NAME[lead.signal].text
-    looked_at = around.candidates(lead.stream, first, lead.shift.onset, until, answers=about) if kept else []
+    drawn = around.candidates(lead.stream, first, lead.shift.onset, last, answers=about) if kept else []
+    looked_at = [replace(each, values=each.values[: until - first + 1]) for each in drawn]
     causes = _causes(lead, inside, looked_at, scene, first, until) if kept else ()
     health = health_of(scene, checks, lead.stream, first, max(lead.shift.onset, first), until)
     life.seq += 1
@@ -125,6 +126,7 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
             lead.shift.onset,
             last,
             causes=causes,
+            candidates=drawn,
             beside=lambda start, step: watched(checks, health, scene, start, last, step),
         ),
         doses=doses_of(
