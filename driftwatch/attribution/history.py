@@ -18,7 +18,6 @@ from driftwatch.statistics.robust import sums
 from driftwatch.ticks import Ticks
 from driftwatch.ticks.tick import joined
 
-
 NEAR_THE_BOUND = 2.0
 """Residuals by segment are bounded at 3 or more: a mean beyond this may be of some that were cut."""
 
