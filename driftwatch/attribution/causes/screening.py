@@ -95,6 +95,11 @@ def screen(family: Family, onset: int, tick_s: float, late: int | None = None, h
     return Screened(family, members, _objection(family, members, onset, tick_s, late))
 
 
+def ran_short(screened: Screened, onset: int) -> bool:
+    """Whether a family moved the bad way and had no headroom, however late: it may have moved others all the same."""
+    return screened.shift >= NO_SHIFT and _fullest(screened.family, screened.members, onset) >= HEADROOM
+
+
 def movement(values: Floats, onset: int, tick_s: float, harm: Floats | None = None) -> Moved:
     """Robust shift of the median at the onset, and its placebo.
 
