@@ -327,38 +327,34 @@ class Engine:
         """The rules of its files that are not read."""
         return self._checked()[1]
 
+    # `telling` is imported when there is something to tell: it brings all that explains.
+
     def _checked(self) -> tuple[Sequence[Rule], Sequence[NotRead]]:
-        from driftwatch.attribution.checks.rules import configured
+        from driftwatch.engine import telling
 
         if self._rules is None:
-            self._rules = configured(self.config.health, self.config.input.series)
+            self._rules = telling.rules(self.config)
         return self._rules
 
-    # What explains is imported when there is something to explain: until then a monitor loads a third less.
+    def _scene(self, tick: int) -> Scene:
+        from driftwatch.engine import telling
+
+        return telling.scene(self, tick)
 
     def record(self, life: Life, tick: int) -> Incident:
         """An incident as it is known at a tick: one transition of it."""
-        from driftwatch.attribution.account import record
+        from driftwatch.engine import telling
 
-        return record(life, self._scene(tick), self.checks, self._again, tick)
+        return telling.record(self, life, tick)
 
     def lost(self, outage: Outage, tick: int) -> Incident:
         """The same for what is not heard of any more."""
-        from driftwatch.attribution.losses import lost
+        from driftwatch.engine import telling
 
-        return lost(outage, self.telemetry, self._scene(tick), self.checks, tick)
+        return telling.lost(self, outage, tick)
 
-    def _scene(self, tick: int) -> Scene:
-        from driftwatch.attribution.placement import own, strangers
-        from driftwatch.attribution.scene import Scene
-
-        labels = {w.title: self.builder.streams.where(number) for number, w in self.watches.items()}
-        said = {w.title: w.text.response for w in self.watches.values()}
-        known = self.series.until(tick)
-        names, markers = self.builder.segments, self.markers
-        return Scene(self.config, self.histories, labels, names, own(known), markers, said, strangers(known))
-
-    def _again(self, alarm: Alarm, tick: int) -> Alarm:
+    def again(self, alarm: Alarm, tick: int) -> Alarm:
+        """An alarm as it is at a later tick."""
         return self._by_title(alarm.stream).again(alarm, tick)
 
     def _by_title(self, title: str) -> StreamWatch:
