@@ -1,9 +1,10 @@
 """What the ASGI middleware adds to a request and to a chunk of a stream: paired runs of a real uvicorn on loopback.
 
-Three servers answer the same requests in turns: plain, with the middleware before a monitor that only counts, and with
-it before a real `driftwatch.Monitor`. What is compared is CPU time of the server's process, so that others on the
-machine weigh less; answers of two lengths tell what a request costs from what a chunk costs. The wait for the first
-byte is the client's.
+Four servers answer the same requests in turns: plain, behind a wrapper that passes every message on and does nothing
+else, with the middleware before a monitor that only counts, and with it before a real `driftwatch.Monitor`. What is
+compared is CPU time of the server's process, so that others on the machine weigh less; answers of two lengths tell what
+a request costs from what a chunk costs. The wait for the first byte is the client's. On a machine that has other work
+to do run it as ``chrt -f 10``: who shares a core finds its caches cold.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import socket
 import statistics
 import subprocess
@@ -25,7 +27,7 @@ from machine import machine
 
 RESULTS = Path(__file__).parent / "results"
 CHUNKS = (8, 264)
-SERVERS = ("plain", "counting", "monitor")
+SERVERS = ("plain", "nothing", "counting", "monitor")
 
 _HEAD = '"id":"chatcmpl-a1b2c3d4e5f60718","object":"chat.completion.chunk","created":1764324000,"model":"m"'
 _CHOICE = '{"index":0,"delta":{"content":" mountain"},"logprobs":null,"finish_reason":null}'
@@ -39,11 +41,12 @@ _BODY = json.dumps({"model": "m", "messages": [{"role": "user", "content": "word
 _START = [(b"content-type", b"text/event-stream; charset=utf-8")]
 
 Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
-async def application(
-    scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
-) -> None:
+async def application(scope: Message, receive: Receive, send: Send) -> None:
     """Streams as many chunks as the query says; ``/cpu`` tells the CPU time of this process."""
     if scope["path"] == "/cpu":
         body = repr(time.process_time()).encode()
@@ -57,6 +60,21 @@ async def application(
     for piece in _END:
         await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def wrapped(app: App) -> App:
+    """An application behind a wrapper that does nothing: what any middleware costs that sees both sides."""
+
+    async def call(scope: Message, receive: Receive, send: Send) -> None:
+        async def received() -> Message:
+            return await receive()
+
+        async def sent(message: Message) -> None:
+            await send(message)
+
+        await app(scope, received, sent)
+
+    return call
 
 
 class Counting:
@@ -76,14 +94,16 @@ class Counting:
 
 
 def serve(kind: str, port: int) -> None:
-    """One of the three servers, until it is killed."""
+    """One of the servers, until it is killed."""
     import uvicorn
 
-    from driftwatch.integrations.asgi import App, Middleware
+    from driftwatch.integrations.asgi import Middleware
     from driftwatch.monitor import Monitor
 
     app: App = application
-    if kind != "plain":
+    if kind == "nothing":
+        app = wrapped(application)
+    elif kind != "plain":
         app = Middleware(application, Monitor() if kind == "monitor" else Counting())
     uvicorn.run(app, port=port, log_level="error", lifespan="off", access_log=False)
 
@@ -191,7 +211,8 @@ def table(found: dict[str, Any]) -> str:
         "# What the middleware adds",
         "",
         f"`python benchmarks/middleware.py`, on {found['machine']['cpu']}, Python {found['machine']['python']}; "
-        f"{found['rounds']} rounds of {found['requests']} requests for each server and length, paired.",
+        f"{found['rounds']} rounds of {found['requests']} requests for each server and length, paired"
+        f"{found['priority']}.",
         "",
         "| server | added a request | added a chunk | first byte, p50 | first byte, p99 |",
         "|---|---|---|---|---|",
@@ -202,8 +223,9 @@ def table(found: dict[str, Any]) -> str:
         lines.append(f"| {kind} | {cost} | {wait['p50']:.0f} us | {wait['p99']:.0f} us |")
     lines += [
         "",
-        "CPU time of the server's process. `counting` is the middleware alone; `monitor` has the work of a real",
-        "monitor's background thread in it too. Quartiles are in middleware.json.",
+        "CPU time of the server's process. `nothing` is a wrapper of the same shape that does nothing: the floor.",
+        "`counting` is the middleware alone; `monitor` has the work of a real monitor's background thread in it too.",
+        "Quartiles are in middleware.json.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -232,6 +254,7 @@ def main() -> None:
             process.wait()
     found = {
         "machine": machine(["uvicorn", "httptools", "uvloop", "numpy", "pydantic"]),
+        "priority": ", at real-time priority" if os.sched_getscheduler(0) == os.SCHED_FIFO else "",
         "rounds": rounds,
         "requests": requests,
         "added": {kind: added(spent, kind) for kind in SERVERS[1:]},

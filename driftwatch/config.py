@@ -6,7 +6,6 @@ docs/configuration.md is made from these models, so what is said there is what i
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -306,6 +305,8 @@ class Config(Section):
             return config
         if isinstance(config, Mapping):
             return cls.parse(config)
+        import tomllib  # not everybody has a file
+
         path = Path(config)
         try:
             settings = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -87,6 +87,21 @@ def test_no_room_imports_what_only_an_extra_brings(root):
     assert loaded & HEAVY == set()
 
 
+@pytest.mark.parametrize(
+    ("collector", "unwanted"),
+    [
+        ("", {"attribution.account", "attribution.scene", "events.records", "incidents.models", "monitor.remote"}),
+        ("unix:///nobody", {"attribution", "baseline", "detectors", "engine", "incidents.models", "monitor.local"}),
+    ],
+)
+def test_a_monitor_loads_what_it_needs_until_there_is_an_incident(collector, unwanted, root):
+    code = (
+        f"import sys, json, driftwatch\nm = driftwatch.Monitor(collector={collector!r} or None)\n"
+        "m.request(model='m', ttft=0.1, latency=1.0)\nm.flush()\nm.close(0.1)\nprint(json.dumps([*sys.modules]))"
+    )
+    assert set(json.loads(python(code, root))) & {f"driftwatch.{name}" for name in unwanted} == set()
+
+
 def test_every_public_name_is_there():
     missing = [name for name in dw.__all__ if not hasattr(dw, name)]
     assert missing == []

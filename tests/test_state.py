@@ -121,8 +121,8 @@ def test_all_that_changes_is_saved():
     builder = TickBuilder(QUICK)
     assert vars(builder).keys() - set(TickBuilder.STATE) == {"width", "lateness"}
     engine = Engine(QUICK)
-    fixed = {"config", "rest", "keep_series", "baseline", "threshold", "history_ticks", "checks"}
-    assert vars(engine).keys() - engine_state(engine).keys() == fixed | {"unread_rules"}
+    fixed = {"config", "rest", "keep_series", "baseline", "threshold", "history_ticks", "_rules"}
+    assert vars(engine).keys() - engine_state(engine).keys() == fixed
     telemetry = engine.telemetry
     assert vars(telemetry).keys() - set(telemetry.STATE) == {"threshold", "width", "together"}
     staleness = telemetry.staleness

@@ -42,7 +42,8 @@ IMPORTS = """
 ## Import
 
 Asked: 40 ms of CPU at most above numpy and pydantic. pydantic loads most of itself when the first model is
-made; the engine is loaded by the first Monitor. Modules are compiled, as an installation has them.
+made; the engine is loaded by the first Monitor, what explains an incident by the first incident. Modules are compiled,
+as an installation has them.
 
 | | CPU, ms | more |
 |---|---|---|

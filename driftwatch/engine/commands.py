@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from driftwatch.engine.engine import Engine
 from driftwatch.errors import InputError
-from driftwatch.incidents import Incident, Life
+from driftwatch.incidents import Life
 from driftwatch.incidents.telemetry import Outage
+
+if TYPE_CHECKING:
+    from driftwatch.incidents import Incident
 
 
 def acknowledge(engine: Engine, id: str) -> Incident:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from driftwatch.attribution.account import record
-from driftwatch.attribution.checks.rules import configured
 from driftwatch.attribution.history import StreamHistory
-from driftwatch.attribution.losses import lost
-from driftwatch.attribution.placement import own, strangers
-from driftwatch.attribution.scene import Scene
 from driftwatch.baseline import Baseline, StreamBaseline, sender_of
 from driftwatch.config import Config
 from driftwatch.embedding.reading import TextReader
 from driftwatch.engine.muted import Muted, labels_in
 from driftwatch.events.columns import Batch, Markers, Metrics, Requests
 from driftwatch.events.signals import BY_NAME
-from driftwatch.incidents import Alarm, Incident, Life, join, log_loss_threshold, log_threshold, opened
+from driftwatch.incidents import Alarm, Life, join, log_loss_threshold, log_threshold, opened
 from driftwatch.incidents.panel import margins_of
 from driftwatch.incidents.telemetry import Outage, Telemetry
 from driftwatch.incidents.watch import DOUBT, EPOCH, StreamWatch
@@ -27,6 +23,12 @@ from driftwatch.ticks.histograms import HistogramTicks
 from driftwatch.ticks.protocol import Ticking
 from driftwatch.ticks.series import SeriesStore
 from driftwatch.ticks.watermark import Watermark
+
+if TYPE_CHECKING:
+    from driftwatch.attribution.checks.rules import NotRead
+    from driftwatch.attribution.checks.standard import Rule
+    from driftwatch.attribution.scene import Scene
+    from driftwatch.incidents import Incident
 
 _LONGEST_DOUBT = 30 * EPOCH  # ticks for which learning waits while something may be changing
 _IDLE = 30 * EPOCH  # of a stretch without any event, the ticks after this many are passed over
@@ -71,7 +73,9 @@ class Engine:
         kept = 2**40 if keep_series else history
         self.series = SeriesStore(config.ticks.width_s, kept, config.input.series, lateness_s=config.ticks.lateness_s)
         self.markers = Markers(np.empty(0), (), (), ())
-        self.checks, self.unread_rules = configured(config.health, config.input.series)
+        self._rules: tuple[Sequence[Rule], Sequence[NotRead]] | None = None
+        if config.health.checks or config.health.rules_files:
+            self._checked()  # what is wrong with them is said now
         self.reader = TextReader(config.text)
         self.watches: dict[int, StreamWatch] = {}
         self.histories: dict[str, StreamHistory] = {}
@@ -313,22 +317,44 @@ class Engine:
         if not self.keep_series:
             self.series.trim(before)
 
+    @property
+    def checks(self) -> Sequence[Rule]:
+        """The health checks that the configuration asks for."""
+        return self._checked()[0]
+
+    @property
+    def unread_rules(self) -> Sequence[NotRead]:
+        """The rules of its files that are not read."""
+        return self._checked()[1]
+
+    # `telling` is imported when there is something to tell: it brings all that explains.
+
+    def _checked(self) -> tuple[Sequence[Rule], Sequence[NotRead]]:
+        from driftwatch.engine import telling
+
+        if self._rules is None:
+            self._rules = telling.rules(self.config)
+        return self._rules
+
+    def _scene(self, tick: int) -> Scene:
+        from driftwatch.engine import telling
+
+        return telling.scene(self, tick)
+
     def record(self, life: Life, tick: int) -> Incident:
         """An incident as it is known at a tick: one transition of it."""
-        return record(life, self._scene(tick), self.checks, self._again, tick)
+        from driftwatch.engine import telling
+
+        return telling.record(self, life, tick)
 
     def lost(self, outage: Outage, tick: int) -> Incident:
         """The same for what is not heard of any more."""
-        return lost(outage, self.telemetry, self._scene(tick), self.checks, tick)
+        from driftwatch.engine import telling
 
-    def _scene(self, tick: int) -> Scene:
-        labels = {w.title: self.builder.streams.where(number) for number, w in self.watches.items()}
-        said = {w.title: w.text.response for w in self.watches.values()}
-        known = self.series.until(tick)
-        names, markers = self.builder.segments, self.markers
-        return Scene(self.config, self.histories, labels, names, own(known), markers, said, strangers(known))
+        return telling.lost(self, outage, tick)
 
-    def _again(self, alarm: Alarm, tick: int) -> Alarm:
+    def again(self, alarm: Alarm, tick: int) -> Alarm:
+        """An alarm as it is at a later tick."""
         return self._by_title(alarm.stream).again(alarm, tick)
 
     def _by_title(self, title: str) -> StreamWatch:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from driftwatch.config import Config
 from driftwatch.events.columns import Markers
-from driftwatch.incidents import Incident
 from driftwatch.state import saved
+
+if TYPE_CHECKING:
+    from driftwatch.incidents import Incident
 
 MAINTENANCE = "maintenance"
 """Kind of a marker that announces one: its label ``until`` says how long, the others for which streams."""

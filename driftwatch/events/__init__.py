@@ -1,4 +1,10 @@
-"""Events: checked one by one at the boundary, columns from then on; and what their names mean."""
+"""Events: checked one by one at the boundary, columns from then on; and what their names mean.
+
+The checked records are pydantic's, and loaded when they are first asked for: a monitor's calls become columns at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from driftwatch.events.catalogue import RATIOS, SERIES, Absent, Ratio, Series, expected_series, resolve
 from driftwatch.events.columns import (
@@ -13,9 +19,11 @@ from driftwatch.events.columns import (
     requests_of,
 )
 from driftwatch.events.names import field_of
-from driftwatch.events.records import Marker, Metric, Request
 from driftwatch.events.rows import requests_from
 from driftwatch.events.signals import SIGNALS, Signal
+
+if TYPE_CHECKING:
+    from driftwatch.events.records import Marker, Metric, Request
 
 __all__ = [
     "RATIOS",
@@ -42,3 +50,9 @@ __all__ = [
     "requests_of",
     "resolve",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("Marker", "Metric", "Request"):
+        raise AttributeError(f"module 'driftwatch.events' has no attribute {name!r}")
+    return getattr(import_module("driftwatch.events.records"), name)

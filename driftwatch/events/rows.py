@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 from driftwatch.events.columns import NUMBERS, Coded, Floats, Requests, requests_of
 from driftwatch.events.identity import hash_strings
 from driftwatch.events.names import FAILURES, FINISH_REASONS
-from driftwatch.events.records import Request
 from driftwatch.events.texts import Texts
+
+if TYPE_CHECKING:
+    from driftwatch.events.records import Request
 
 CLOCK_S = 1e-3
 """Clocks are read one after the other: an end this much before its start is no contradiction, in seconds."""
@@ -97,6 +100,7 @@ def requests_from(records: Sequence[Request]) -> Requests:
 
     Examples
     --------
+    >>> from driftwatch.events import Request
     >>> batch = requests_from([Request(model="m", started_at=1.0, latency=2.0)])
     >>> batch.completed_at.tolist(), batch.labels["model"].to_list()
     ([3.0], ['m'])

@@ -6,12 +6,15 @@ import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from driftwatch.config import Config
 from driftwatch.detectors import Shift
 from driftwatch.events.signals import BY_NAME, Signal
-from driftwatch.incidents.models import Kind, Severity, Status
 from driftwatch.state import saved
+
+if TYPE_CHECKING:
+    from driftwatch.incidents.models import Kind, Severity, Status
 
 _RANK: dict[Kind, int] = {"degradation": 4, "change": 3, "improvement": 2, "workload": 1, "telemetry": 0}
 FIRST_UPDATE = 12

@@ -10,7 +10,7 @@ import hashlib
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,11 +18,13 @@ from driftwatch.config import Config
 from driftwatch.events.columns import Metrics
 from driftwatch.incidents.hanging import Hanging
 from driftwatch.incidents.life import FIRST_UPDATE, Alarm
-from driftwatch.incidents.models import Status
 from driftwatch.incidents.silence import Silence
 from driftwatch.incidents.staleness import Stale, Staleness
 from driftwatch.state import saved
 from driftwatch.ticks import Ticks
+
+if TYPE_CHECKING:
+    from driftwatch.incidents.models import Status
 
 What = Literal["traffic", "requests", "series"]
 DOUBTFUL = math.log(20.0)

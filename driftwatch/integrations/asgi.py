@@ -5,8 +5,8 @@ Pure ASGI: it passes on every message as it is and when it comes, and looks at i
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from time import perf_counter
 from typing import Any
 
 from driftwatch.integrations.call import Call
@@ -73,25 +73,11 @@ class Middleware:
         if not watched:
             await self.app(scope, receive, send)
             return
-        exchange = Exchange(self, scope)
-
-        async def received() -> Message:
-            message = await receive()
-            exchange.heard(message)
-            return message
-
-        async def sent(message: Message) -> None:
-            at = time.perf_counter()
-            await send(message)  # first: nothing that is looked at below may hold it up
-            try:
-                exchange.said(message, at)
-            except Exception:
-                failed("driftwatch.integrations.asgi.Exchange.said")
-
+        exchange = Exchange(self, scope, receive, send)
         try:
-            await self.app(scope, received, sent)
+            await self.app(scope, exchange.received, exchange.sent)
         except BaseException as error:
-            exchange.broke(error)
+            exchange.broke = type(error).__name__
             raise
         finally:
             exchange.over()
@@ -107,80 +93,101 @@ class Middleware:
         return next((value.decode("latin-1")[:200] for value in found), None)
 
 
-class Exchange:
-    """One request and its answer, as they pass by."""
+class Exchange(Call):
+    """One request and its answer, as they pass by: the application receives and sends through it.
 
-    __slots__ = ("asked", "asked_size", "body", "call", "ended", "error", "host", "size", "status", "stream")
+    It is made for every request, and all that it does is paid by every request: calls of functions are spared here.
+    """
 
-    def __init__(self, host: Middleware, scope: Scope) -> None:
-        self.host = host
-        tenant = host.tenant_of(scope) if host.tenant_header else None
-        self.call = Call(host.monitor, text=host.text, route=scope["path"], tenant=tenant, labels=host.labels)
+    __slots__ = (
+        *("_receive", "_send", "asked", "asked_size", "awaited", "body", "broke", "host", "more", "size"),
+        *("status", "stream"),
+    )
+
+    def __init__(self, host: Middleware, scope: Scope, receive: Receive, send: Send) -> None:
+        known = {"route": scope["path"], "labels": host.labels}
+        if host.tenant_header and (tenant := host.tenant_of(scope)) is not None:
+            known["tenant"] = tenant
+        super().__init__(host.monitor, known, text=host.text)
+        self.host, self._receive, self._send = host, receive, send
         self.asked: list[bytes] = []
         self.body: list[bytes] = []
         self.stream: Stream | None = None
         self.asked_size = self.size = self.status = 0
-        self.ended = False
-        self.error: str | None = None
+        self.awaited = self.more = True
+        self.broke: str | None = None
 
-    @quietly
-    def heard(self, message: Message) -> None:
-        """Take a message of the client."""
-        if message["type"] != "http.request" or "model" in self.call.known:
-            return
-        piece = message.get("body", b"")
-        if self.asked_size <= MOST_BODY:
-            self.asked.append(piece)
-            self.asked_size += len(piece)
-        if message.get("more_body", False):
-            return
-        body = self.asked[0] if len(self.asked) == 1 else b"".join(self.asked)
-        self.asked = [body] if self.host.text else []
-        self.call.known["model"] = model_of(body)
-        self.call.start()
+    async def received(self) -> Message:
+        """Give the application the client's next message."""
+        message = await self._receive()
+        if self.awaited and message["type"] == "http.request":
+            try:
+                self.heard(message.get("body", b""), message.get("more_body", False))
+            except Exception:
+                failed("driftwatch.integrations.asgi.Exchange.heard")
+        return message
 
-    def said(self, message: Message, at: float) -> None:
-        """Take a message of the application, which came at this time of the performance counter."""
-        if message["type"] == "http.response.body":
-            piece = message.get("body", b"")
-            self.ended = not message.get("more_body", False)
-            if self.stream is not None:
-                self.stream.take(piece, at)
-            elif piece and self.size <= MOST_BODY:
-                self.size += len(piece)
-                self.body.append(piece)
-        elif message["type"] == "http.response.start":
-            self.status = message["status"]
-            self._kind(message.get("headers", ()))
+    async def sent(self, message: Message) -> None:
+        """Send the client the application's next message."""
+        at = perf_counter()
+        await self._send(message)  # first: nothing that is looked at below may hold it up
+        try:
+            kind = message["type"]
+            if kind == "http.response.body":
+                piece = message.get("body", b"")
+                self.more = message.get("more_body", False)
+                if self.stream is not None:
+                    self.stream.take(piece, at)
+                elif piece and self.size <= MOST_BODY:
+                    self.size += len(piece)
+                    self.body.append(piece)
+            elif kind == "http.response.start":
+                self.status = message["status"]
+                self._kind(message.get("headers", ()))
+        except Exception:
+            failed("driftwatch.integrations.asgi.Exchange.sent")
 
-    def _kind(self, headers: Any) -> None:
+    def heard(self, piece: bytes, more: bool) -> None:
+        """Take a piece of the request's body; when it is whole, tell that it is in flight."""
+        if more or self.asked:
+            if self.asked_size <= MOST_BODY:
+                self.asked.append(piece)
+                self.asked_size += len(piece)
+            if more:
+                return
+            piece = b"".join(self.asked)
+        self.awaited = False
+        self.asked = [piece] if self.host.text else []
+        if (model := model_of(piece)) is not None:
+            self.known["model"] = model
+        self.start()
+
+    def _kind(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
         for name, value in headers:
             name = name.lower()
             if name == b"content-type" and value.startswith(b"text/event-stream"):
-                self.stream = Stream(self.call.answer)
+                self.stream = Stream(self.answer)
             elif name == b"content-encoding" and value != b"identity":
                 self.size = MOST_BODY + 1  # not for us to unpack: only the times are told
 
-    def broke(self, error: BaseException) -> None:
-        """The application raised."""
-        self.error = type(error).__name__
-
-    @quietly
     def over(self) -> None:
         """The exchange has ended, one way or another."""
-        if self.stream is not None:
-            self.stream.look()
-        elif self.size <= MOST_BODY:
-            self.call.answer.whole(b"".join(self.body))
-        self.host.tell(self.call, self.call.row(**self._outcome()))
+        try:
+            if self.stream is not None:
+                self.stream.look()
+            elif self.size <= MOST_BODY:
+                self.answer.whole(b"".join(self.body))
+            self.host.tell(self, self.row(self._outcome()))
+        except Exception:
+            failed("driftwatch.integrations.asgi.Exchange.over")
 
     def _outcome(self) -> dict[str, Any]:
         """Status, how it broke, and the prompt where it is wanted."""
         outcome: dict[str, Any] = {"status": self.status or 500}
-        if not self.ended and self.error in (None, "CancelledError", "ClientDisconnect"):
+        if self.more and self.broke in (None, "CancelledError", "ClientDisconnect"):
             outcome = {"finish_reason": "abort", "status": self.status or 499}
-        elif self.error is not None:
-            outcome["error"] = self.error
+        elif self.broke is not None:
+            outcome["error"] = self.broke
         if self.asked:
             outcome["prompt"] = prompt_of(self.asked[0])
         return outcome

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-import time
+from collections.abc import Mapping
+from itertools import count
+from time import perf_counter, time, time_ns
 from typing import Any
 
 from driftwatch.integrations.guest import Receiver
 from driftwatch.integrations.wire import Answer
 
-_count = itertools.count(1)
+_count = count(1)
 _SERVICES_FAULT = (408, 429)
 """Of the statuses below 500, those that are no mistake of the client's."""
 
@@ -22,10 +23,10 @@ class Call:
     ----------
     monitor
         Who is told.
+    known
+        What is known before it begins, of ``model``, ``route``, ``tenant``, ``labels``; it is the call's own from here.
     text
         Keep what was answered.
-    known
-        What is known before it begins: ``model``, ``route``, ``tenant``, ``labels``.
 
     Attributes
     ----------
@@ -37,53 +38,54 @@ class Call:
     Examples
     --------
     >>> from types import SimpleNamespace
-    >>> call = Call(SimpleNamespace(request=lambda **row: print(row["model"], row["status"])), model="m")
+    >>> call = Call(SimpleNamespace(request=lambda **row: print(row["model"], row["status"])), {"model": "m"})
     >>> call.end(status=200)
     m 200
     """
 
     __slots__ = ("answer", "at", "began", "ended", "known", "monitor")
 
-    def __init__(self, monitor: Receiver, *, text: bool = False, **known: Any) -> None:
-        self.began, self.at = time.perf_counter(), time.time()
+    def __init__(self, monitor: Receiver, known: dict[str, Any], *, text: bool = False) -> None:
+        self.began, self.at = perf_counter(), time()
         self.monitor, self.answer, self.known, self.ended = monitor, Answer(text), known, False
         # not the client's own id: one that is sent again when a request is retried would pass for a duplicate
         known["request_id"] = f"{_process}{next(_count)}"
 
     def start(self) -> None:
         """Tell that it is in flight."""
-        self.monitor.started(**_known(self.known), at=self.at)
+        self.monitor.started(**self.known, at=self.at)
 
     def end(self, **outcome: Any) -> None:
         """Tell how it went, once; ``outcome`` wins over what the answer says."""
         if not self.ended:
-            self.monitor.request(**self.row(**outcome))
+            self.monitor.request(**self.row(outcome))
 
-    def row(self, **outcome: Any) -> dict[str, Any]:
+    def row(self, outcome: Mapping[str, Any]) -> dict[str, Any]:
         """How it went, as the fields of `driftwatch.Monitor.request`: it has ended now."""
         self.ended = True
-        latency = time.perf_counter() - self.began
-        answer, known = self.answer, self.known
+        latency = perf_counter() - self.began
+        known, answer = self.known, self.answer
         found = answer.measured()
-        row = {**found, **known, **outcome}
-        row["model"] = known.get("model") or answer.model
-        row["labels"] = {**(known.get("labels") or {}), **(found["labels"] or {})}
+        row = known | found
+        for name, value in outcome.items():
+            row[name] = value
+            if value is None:
+                del row[name]
+        if model := known.get("model") or answer.model:
+            row["model"] = model
+        row["labels"] = {**known.get("labels", {}), **found.get("labels", {})}
         if answer.first_at is not None:
             row["ttft"] = answer.first_at - self.began
         row["started_at"], row["completed_at"], row["latency"] = self.at, self.at + latency, latency
-        if row["error"] is not None and is_clients_fault(row.get("status")):
+        if "error" in row and is_clients_fault(row.get("status")):
             del row["error"]
-        return _known(row)
-
-
-def _known(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+        return row
 
 
 def _begin() -> None:
     """Names of calls begin differently in each process."""
     global _process
-    _process = f"{time.time_ns():x}-{os.getpid():x}-"
+    _process = f"{time_ns():x}-{os.getpid():x}-"
 
 
 _process = ""

@@ -120,7 +120,7 @@ def _async_generator(function: Any, begin: Begin, read: Read | None) -> Any:
 
 def begun(monitor: Receiver, *, text: bool = False, **known: Any) -> Call:
     """A call that begins now, and is told of."""
-    call = Call(monitor, text=text, **known)
+    call = Call(monitor, {name: value for name, value in known.items() if value is not None}, text=text)
     quietly(call.start)()
     return call
 

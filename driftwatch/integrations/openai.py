@@ -77,7 +77,8 @@ def _answered(call: Call, result: Any) -> Any:
 @quietly
 def _prompt(call: Call, asked: Mapping[str, Any]) -> None:
     given = asked.get("messages") or asked.get("input") or asked.get("prompt")
-    call.known["prompt"] = "\n".join(texts_of(given)) or None
+    if prompt := "\n".join(texts_of(given)):
+        call.known["prompt"] = prompt
 
 
 class Stream:

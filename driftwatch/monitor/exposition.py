@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from driftwatch.incidents import Incident
 from driftwatch.monitor.stats import Stats
+
+if TYPE_CHECKING:
+    from driftwatch.incidents import Incident
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 """What such a page is served as."""

@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from driftwatch.baseline import Baseline
 from driftwatch.config import Config
 from driftwatch.engine import Engine
 from driftwatch.engine.commands import accept, acknowledge
 from driftwatch.engine.state import engine_state, pass_over, take_engine_state
-from driftwatch.incidents import Incident
 from driftwatch.incidents.watch import StreamWatch
 from driftwatch.monitor.breath import breathe
 from driftwatch.monitor.parcel import Parcel
 from driftwatch.monitor.place import Fed, Known
 from driftwatch.monitor.stats import StreamStats
 from driftwatch.ticks.protocol import Ticking
+
+if TYPE_CHECKING:
+    from driftwatch.incidents import Incident
 
 _LOG10 = math.log(10.0)
 _SAY = {"acknowledge": acknowledge, "accept": accept}
@@ -119,6 +121,8 @@ class Local:
 
     def take(self, state: Mapping[str, Any]) -> None:
         """Go on from what another one knew."""
+        from driftwatch.incidents import Incident
+
         take_engine_state(self.engine, state["engine"])
         self.latest = {id: Incident.model_validate(incident) for id, incident in state["latest"].items()}
         self.told = Counter(state["told"])

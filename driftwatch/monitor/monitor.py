@@ -8,23 +8,23 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from driftwatch.baseline import Baseline
 from driftwatch.config import Config
 from driftwatch.errors import StateError
-from driftwatch.incidents import Incident
 from driftwatch.monitor import checkpoint
 from driftwatch.monitor.background import Background
 from driftwatch.monitor.clock import GivenClock, SteadyClock
 from driftwatch.monitor.exposition import exposition
 from driftwatch.monitor.handoff import HEAVY
-from driftwatch.monitor.local import Local
 from driftwatch.monitor.place import Fed, Place
 from driftwatch.monitor.post import Sinks
-from driftwatch.monitor.remote import Remote
 from driftwatch.monitor.stats import Stats
 from driftwatch.monitor.work import Work
+
+if TYPE_CHECKING:
+    from driftwatch.baseline import Baseline
+    from driftwatch.incidents import Incident
 
 
 class Monitor:
@@ -89,7 +89,11 @@ class Monitor:
     def _usual_place(self, baseline: Baseline | None, token: str | None) -> Callable[[], Place]:
         config = self.config
         if not config.monitor.collector:
+            from driftwatch.monitor.local import Local
+
             return lambda: Local(config, baseline)
+        from driftwatch.monitor.remote import Remote  # a worker of a collector judges nothing: it loads no engine
+
         secret = os.environ.get("DRIFTWATCH_TOKEN", "") if token is None else token
         return lambda: Remote(config, secret)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from driftwatch.events.columns import Batch
-from driftwatch.incidents import Incident
 from driftwatch.monitor.parcel import Parcel
 from driftwatch.monitor.stats import CollectorStats, StreamStats
+
+if TYPE_CHECKING:
+    from driftwatch.incidents import Incident
 
 Fed = Batch | Parcel
 """What a place takes: columns of events, or what a worker made of them."""

@@ -6,10 +6,12 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from driftwatch.alerting import Alerts
-from driftwatch.incidents import Incident
+
+if TYPE_CHECKING:
+    from driftwatch.incidents import Incident
 
 _MOST = 10_000  # transitions that wait for a disk that cannot be written
 

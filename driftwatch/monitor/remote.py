@@ -7,7 +7,7 @@ import secrets
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from driftwatch.config import Config
 from driftwatch.embedding.reading import TextReader
 from driftwatch.errors import InputError
 from driftwatch.events.columns import Markers, Metrics, Requests
-from driftwatch.incidents import Incident
 from driftwatch.monitor.courier import Courier
 from driftwatch.monitor.parcel import Parcel, sealed
 from driftwatch.monitor.place import Fed, Known
@@ -23,6 +22,9 @@ from driftwatch.monitor.spool import Spool
 from driftwatch.monitor.stats import CollectorStats
 from driftwatch.ticks import TickBuilder
 from driftwatch.ticks.merging import Part, numbered
+
+if TYPE_CHECKING:
+    from driftwatch.incidents import Incident
 
 _MOST_METRICS = 100_000  # samples that wait for the next tick
 

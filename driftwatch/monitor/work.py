@@ -10,10 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from driftwatch.config import Config
-from driftwatch.incidents import Incident
 from driftwatch.monitor import checkpoint
 from driftwatch.monitor.clock import Clock
 from driftwatch.monitor.handoff import Handoff
@@ -23,6 +22,9 @@ from driftwatch.monitor.post import Post, Sinks
 from driftwatch.monitor.reading import Reading
 from driftwatch.monitor.stats import Stats
 from driftwatch.state import keep
+
+if TYPE_CHECKING:
+    from driftwatch.incidents import Incident
 
 _LOG = logging.getLogger("driftwatch")
 
@@ -124,6 +126,8 @@ class Work:
 
     def _go_on(self, state: Mapping[str, Any]) -> None:
         """Go on from what an earlier monitor knew; what was not heard since then is no silence."""
+        from driftwatch.incidents import Incident
+
         self.place.take(state["place"])
         self.offsets = state["offsets"]
         self.saved_offsets = dict(self.offsets)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftwatch.integrations.wire import Answer, EventStream, Stream, model_of, prompt_of
+from driftwatch.integrations.wire.usual import usual
 
 LINE_ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), max_size=30)
@@ -142,6 +143,66 @@ def test_what_is_counted_by_its_shape_is_what_parsing_finds(events, together):
     assert (quick.first_at, quick.last_at) == (slow.first_at, slow.last_at)
 
 
+HEAD = b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1764324000,"model":"org/m",'
+USUAL = [
+    HEAD + rest + b"}\n\n"
+    for rest in (
+        b'"choices":[{"index":0,"delta":{"role":"assistant","content":""},"logprobs":null,"finish_reason":null}]',
+        b'"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}],"prompt_token_ids":null',
+        b'"choices":[{"index":0,"delta":{"content":" a\\"b\\n"},"logprobs":null,"finish_reason":null}]',
+        b'"choices":[{"index":1,"text":" one","logprobs":null,"finish_reason":null,"stop_reason":null}],"usage":null',
+        b'"choices":[{"index":0,"delta":{},"logprobs":null,"finish_reason":"stop","stop_reason":null,"token_ids":null}]',
+        b'"choices":[{"index":0,"delta":{"content":"!"},"finish_reason":"length","matched_stop":null}]',
+        b'"choices":[],"usage":{"prompt_tokens":12,"total_tokens":52,"completion_tokens":40}',
+        b'"choices":[],"usage":{"prompt_tokens":12,"completion_tokens":40,"total_tokens":52,'
+        b'"prompt_tokens_details":{"cached_tokens":8}}',
+    )
+]
+KNOTS = (b'"', b"\\", b"\\u006d", b"{", b"}", b"]", b",", b":", b"0", b"9", b"null", b"\n", b"\r", b"\xff", b" ")
+
+
+def facts_of(answer: Answer) -> tuple:
+    return (answer.id, answer.model, answer.chunks, answer.first_at, answer.last_at, answer.measured())
+
+
+@pytest.mark.parametrize("piece", USUAL)
+def test_what_most_servers_send_is_usual(piece):
+    assert usual(piece) is not None
+
+
+@given(
+    st.sampled_from(USUAL),
+    st.lists(
+        st.tuples(st.integers(0, 300), st.integers(0, 12), st.sampled_from(KNOTS) | st.binary(max_size=3)), max_size=3
+    ),
+    st.sampled_from(USUAL),
+)
+def test_a_usual_event_says_what_parsing_finds(piece, changes, other):
+    """Whatever is cut out of it or put into it: it is not usual any longer, or both read the same."""
+    for at, cut, knot in changes:
+        piece = piece[:at] + knot + piece[at + cut :]
+    for known in (other, None):
+        quick, slow = Answer(), Answer()
+        if known is not None:
+            quick.event(known[6:-2], 1.0)
+            slow.event(known[6:-2], 1.0)
+        if (found := usual(piece)) is not None:
+            quick.usual(found, 2.0)
+            slow.event(piece[6:-2], 2.0)
+        assert facts_of(quick) == facts_of(slow)
+
+
+@given(st.lists(st.sampled_from(USUAL) | EVENTS.map(lambda e: b"data: " + e + b"\n\n"), max_size=12), st.booleans())
+def test_a_stream_of_usual_events_and_others_says_what_parsing_finds(pieces, keep):
+    quick, slow = Answer(keep), Answer(keep)
+    reading = Stream(quick)
+    for at, piece in enumerate(pieces):
+        reading.take(piece, float(at))
+        slow.event(piece[6:-2], float(at))
+    reading.look()
+    assert facts_of(quick) == facts_of(slow)
+
+
 @given(JSON, st.booleans(), st.floats(0, 1e9))
 def test_no_json_whatever_raises(said, keep, at):
     answer = Answer(keep)
@@ -150,9 +211,9 @@ def test_no_json_whatever_raises(said, keep, at):
     answer.whole(said)
     fields = answer.measured()
     for name in ("prompt_tokens", "output_tokens", "cached_tokens"):
-        assert isinstance(fields[name], int | None)
-        assert (fields[name] or 0) >= 0
-    assert all(isinstance(fields[name], str | None) for name in ("finish_reason", "error", "response"))
+        assert isinstance(fields.get(name), int | None)
+        assert fields.get(name, 0) >= 0
+    assert all(isinstance(fields.get(name), str | None) for name in ("finish_reason", "error", "response"))
 
 
 @given(st.binary(max_size=100))
@@ -187,7 +248,7 @@ def test_a_whole_chat_answer(keep):
     answer.whole(json.dumps(said).encode())
     assert (answer.finish_reason, answer.output_tokens, answer.cached_tokens) == ("length", 40, 8)
     assert answer.text == ("Hello" if keep else None)
-    assert answer.measured()["labels"] is None
+    assert "labels" not in answer.measured()
 
 
 def test_the_responses_api():
@@ -226,6 +287,13 @@ def test_an_error_within_a_stream():
         (b'{"input":[{"role":"user","content":[{"type":"input_text","text":"Hi"}]}]}', None, "Hi"),
         (b'{"prompt":"\\"model\\":\\"x\\""}', None, '"model":"x"'),
         (b'{"prompt":"' + b"x" * 9000 + b'","model":"m"}', "m", "x" * 9000),
+        (b'{"metadata":{"model":"x"},"messages":[{"model":"y"}],"model":"m","tools":[{"model":"z"}]}', "m", None),
+        (b'{"model":"a","model":"b"}', "b", None),
+        (b'{"model":"a","m\\u006fdel":"b"}', "b", None),
+        (b'{"model":"\\u006d"}', "m", None),
+        (b'{"model":["m"]}', None, None),
+        (b'{"model":"' + b"m" * 201 + b'"}', None, None),
+        (b' {"model": "m", "messages": [{"content": "cut', "m", None),
         (b"[1, 2]", None, None),
         (b"no json", None, None),
         (b"", None, None),

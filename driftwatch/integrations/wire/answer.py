@@ -6,6 +6,7 @@ server that speaks them. Every field may be missing or of another type than it s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
@@ -16,6 +17,7 @@ from driftwatch.integrations.wire.asked import texts_of
 
 _TEXTS = frozenset({"content", "reasoning_content", "reasoning", "text", "refusal"})
 _CALLS = frozenset({"tool_calls", "function_call"})
+_KINDS = _TEXTS | _CALLS
 _STATUS = {"completed": "stop", "failed": "error", "cancelled": "abort"}
 _MOST_TEXT = 1 << 18  # characters of an answer that are kept
 _MOST_TOKENS = 10**9
@@ -79,15 +81,29 @@ class Answer:
         get = _getter(said)
         texts: list[str] = []
         for choice in _some(get("choices")):
-            of = _getter(choice)
-            texts += _texts_in(of("delta") or choice)
-            if reason := of("finish_reason"):
-                self._finished(reason)
+            texts += _texts_in(_get(choice, "delta") or choice)
+            self._finished(_get(choice, "finish_reason"))
         if kind := get("type"):
             texts += _text_of_a_response(kind, get("delta"))
         if texts:
             self.said(texts, at)
         self._facts(get)
+
+    def usual(self, found: re.Match[bytes], at: float) -> None:
+        """Take one of the usual stream events, but not its text."""
+        id, model, text, content, reason, prompt, output, cached = found.groups()
+        if self.id is None:
+            self.id = id.decode()
+        if self.model is None:
+            self.model = model.decode()
+        if text or content:
+            self.said((), at)
+        if reason is not None:
+            self.finish_reason = reason.decode()
+        if output is not None:
+            self.prompt_tokens, self.output_tokens = int(prompt), int(output)
+            if cached is not None:
+                self.cached_tokens = int(cached)
 
     def names(self, data: bytes) -> None:
         """Take from the data of a stream event whose answer it is, and nothing else."""
@@ -103,7 +119,8 @@ class Answer:
             self.first_at = at
         if self.last_at is None or at > self.last_at:
             self.last_at = at
-        self._keep(texts)
+        if self.keep_text:
+            self._keep(texts)
 
     def whole(self, said: Any) -> None:
         """Take an answer that came at once, as bytes, a dict or an object."""
@@ -122,31 +139,32 @@ class Answer:
         return "".join(self._texts) or None
 
     def measured(self) -> dict[str, Any]:
-        """What was found, under the names of `driftwatch.Monitor.request`; None where it is not known.
+        """What was found, under the names of `driftwatch.Monitor.request`; what is not known is left out.
 
         ``output_tokens`` is the usage's, or else the number of chunks, and then the label ``tokens_by`` says so.
         """
-        counted = self.output_tokens is None and self.chunks > 0
-        return {
-            "prompt_tokens": self.prompt_tokens,
-            "output_tokens": self.chunks if counted else self.output_tokens,
-            "cached_tokens": self.cached_tokens,
-            "itl_mean": self._gap(),
-            "finish_reason": self.finish_reason,
-            "error": self.error,
-            "response": self.text,
-            "labels": {"tokens_by": "chunks"} if counted else None,
-        }
-
-    def _gap(self) -> float | None:
-        """Mean time between two tokens, in seconds."""
+        found: dict[str, Any] = {}
+        if self.prompt_tokens is not None:
+            found["prompt_tokens"] = self.prompt_tokens
+        if self.output_tokens is not None:
+            found["output_tokens"] = self.output_tokens
+        elif self.chunks:
+            found["output_tokens"], found["labels"] = self.chunks, {"tokens_by": "chunks"}
+        if self.cached_tokens is not None:
+            found["cached_tokens"] = self.cached_tokens
         tokens = self.output_tokens or self.chunks
-        if self.first_at is None or self.last_at is None or self.chunks < 2 or tokens < 2:
-            return None
-        return (self.last_at - self.first_at) / (tokens - 1)
+        if self.chunks > 1 and tokens > 1 and self.first_at is not None and self.last_at is not None:
+            found["itl_mean"] = (self.last_at - self.first_at) / (tokens - 1)
+        if self.finish_reason is not None:
+            found["finish_reason"] = self.finish_reason
+        if self.error is not None:
+            found["error"] = self.error
+        if self._texts:
+            found["response"] = "".join(self._texts)
+        return found
 
     def _keep(self, texts: Iterable[str]) -> None:
-        for text in texts if self.keep_text else ():
+        for text in texts:
             if self._length < _MOST_TEXT:
                 self._texts.append(text[: _MOST_TEXT - self._length])
                 self._length += len(text)
@@ -190,9 +208,14 @@ def _parsed(data: bytes) -> Any:
 
 def _texts_in(delta: Any) -> list[str]:
     """Text that a stream event adds to one choice; a part of a tool call counts, and is no text."""
-    names = delta.keys() if isinstance(delta, dict) else (*_TEXTS, *_CALLS)
-    found = [(name, _get(delta, name)) for name in names if name in _TEXTS or name in _CALLS]
-    return [value if name in _TEXTS else "" for name, value in found if value and (name in _CALLS or _is_text(value))]
+    texts = []
+    for name in delta if isinstance(delta, dict) else _KINDS:
+        if name in _KINDS and (value := _get(delta, name)):
+            if name in _CALLS:
+                texts.append("")
+            elif isinstance(value, str):
+                texts.append(value)
+    return texts
 
 
 def _text_of_a_response(kind: Any, delta: Any) -> list[str]:

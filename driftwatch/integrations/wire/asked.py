@@ -8,24 +8,30 @@ from typing import Any
 
 from pydantic_core import from_json
 
-_MODEL = re.compile(rb'"model"\s*:\s*"((?:[^"\\\x00-\x1f]){1,200})"')
-_LOOKED_AT = 4096  # bytes at either end: a key is first or last, between them lie the messages
+_FIRST = re.compile(rb'\s*\{\s*"model"\s*:\s*"((?:[^"\\\x00-\x1f]){1,200})"')
+_MOST_WORD = 200
 
 
 def model_of(body: bytes) -> str | None:
-    r"""The model that a body names, without parsing all of it; None where it is not near either end.
+    r"""The model that a body names; None where it names none.
 
-    Inside a JSON string a quote has a backslash before it, so text that looks like a key is none.
+    A body is parsed whole: that takes less than a microsecond a kilobyte, a search that could not be misled as long.
+    Of a body that the parser refuses, because it was cut or is broken, counts what it begins with.
 
     Examples
     --------
-    >>> model_of(b'{"model": "m", "messages": []}'), model_of(b'{"prompt": "\\"model\\": \\"x\\""}')
+    >>> model_of(b'{"metadata": {"model": "x"}, "model": "m"}'), model_of(b'{"prompt": "\\"model\\": \\"x\\""}')
     ('m', None)
+    >>> model_of(b'{"model": "m", "messages": [')
+    'm'
     """
-    found = _MODEL.search(body, 0, _LOOKED_AT)
-    if found is None and len(body) > _LOOKED_AT:
-        found = _MODEL.search(body, max(len(body) - _LOOKED_AT, _LOOKED_AT - 256))
-    return found[1].decode(errors="replace") if found else None
+    try:
+        asked = from_json(body)
+    except ValueError:
+        found = _FIRST.match(body)
+        return found[1].decode(errors="replace") if found else None
+    model = asked.get("model") if isinstance(asked, dict) else None
+    return model if isinstance(model, str) and 0 < len(model) <= _MOST_WORD else None
 
 
 def prompt_of(body: bytes) -> str | None:

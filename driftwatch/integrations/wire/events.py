@@ -34,6 +34,11 @@ class EventStream:
         self._held: list[bytes] = []
         self._began = self._losing = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether the next byte begins an event."""
+        return not self._held and not self._losing
+
     def feed(self, piece: bytes) -> list[bytes]:
         """Take the next bytes; returns the data of the events that they complete."""
         if not self._held and not self._losing and _is_one_event(piece):
