@@ -73,8 +73,7 @@ class AnswerDetector(LocationDetector):
         strength = np.where(some[..., None], self.memory.bet(each, some), 0.0)
         count = np.add.reduceat((~np.isnan(value)).astype(np.float64), begins, axis=0)
         mean = np.add.reduceat(np.nan_to_num(value), begins, axis=0) / np.maximum(count, 1.0)
-        self.memory.append(tick[begins], np.where(count > 0, mean, np.nan), count, strength)
-        return self.memory.log_e(strength)
+        return self.memory.append(tick[begins], np.where(count > 0, mean, np.nan), count, strength)
 
     def _in_place(self, position: Ints, value: Floats, seen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
         """Factors of all rows, shape (n, s, 2, 8); 1 where nothing was seen."""
@@ -91,7 +90,7 @@ class AnswerDetector(LocationDetector):
         """Log factors of the means of ticks, shape (n, 2, 8): each is as far out as so many answers make it."""
         if not self.ready(series) or not len(value):
             return np.zeros((len(value), 2, BETS))
-        count = self.memory.judged(series, tick)["total"][:, series]
+        count = self.memory.judged(series, tick)["total"][:, series].astype(np.float64)
         z = (value - self.level[series]) * np.sqrt(count / max(self.scatter[series], 1e-12))
         up = np.clip(normal_tail(z), 1e-9, 1.0 - 1e-9)
         cells = cell_of(np.stack([up, 1.0 - up], axis=-1)[:, None], reach_of(np.array([len(self.learnt[series])])))

@@ -101,8 +101,7 @@ class LocationDetector:
         slabs = [slice(k, k + _SLAB) for k in range(0, len(tick), _SLAB)]
         judged = [self._judge(tick[slab], value[slab]) for slab in slabs]
         strength = judged[0] if len(slabs) == 1 else np.concatenate(judged)
-        self.memory.append(tick, value, total, strength)
-        return self.memory.log_e(strength)
+        return self.memory.append(tick, value, total, strength)
 
     def _judge(self, tick: Ints, value: Floats) -> Floats:
         seen = ~np.isnan(value) & (self.fitted > 0)
@@ -195,7 +194,8 @@ class LocationDetector:
     def describe(self, series: int, tick: int) -> Shift | None:
         """Size and time of the most likely change as seen at this tick."""
         rows = self.memory.judged(series, tick)
-        change = self.memory.change(series, tick, self.dating(series, rows["value"][:, series], tick))
+        value = rows["value"][:, series].astype(np.float64)
+        change = self.memory.change(series, tick, self.dating(series, value, tick))
         if change is None:
             return None
         level = float(self.level[series])

@@ -78,8 +78,7 @@ class ProportionDetector:
         seen = ~np.isnan(value) & (total > 0) & [self.ready(k) for k in range(self.series)]
         log_factors = self._log_factors(np.where(seen, value, 0.0), np.where(seen, total, 0.0))
         strength = np.where(seen[..., None], self.memory.bet(np.exp(log_factors), seen), 0.0)
-        self.memory.append(tick, np.where(total > 0, value, np.nan), total, strength)
-        return self.memory.log_e(strength)
+        return self.memory.append(tick, np.where(total > 0, value, np.nan), total, strength)
 
     def learn(self, before: int, skip: tuple[int, int] | None = None) -> None:
         """Take the counts before this tick as healthy; those in ``skip`` are never."""
@@ -124,7 +123,7 @@ class ProportionDetector:
             return None
         # when it moved away from what was learnt, not when it left the margin
         share, dispersion = float(self.share[series]), self.dispersion[series]
-        value, total = (rows[name][:, series, None, None] for name in ("value", "total"))
+        value, total = (rows[name][:, series, None, None].astype(np.float64) for name in ("value", "total"))
         log_factors = _tempered(value, total, *_log_ratios(share, share), dispersion)
         change = self.memory.change(series, tick, log_factors)
         if change is None:
