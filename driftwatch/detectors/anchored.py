@@ -70,6 +70,10 @@ class AnchoredDetector:
         """By series, the spans that were learnt from."""
         return self.inner.learnt
 
+    def known(self, series: int) -> int:
+        """How many spans were learnt from."""
+        return self.inner.known(series)
+
     def ready(self, series: int) -> bool:
         """Whether enough is learnt to judge this one."""
         return self.inner.ready(series)
@@ -111,7 +115,7 @@ class AnchoredDetector:
     def learn(self, before: int, skip: tuple[int, int] | None = None) -> None:
         """Take spans as healthy until there are enough; then nothing more."""
         spans = None if skip is None else (skip[0] // self.span, skip[1] // self.span)
-        if max(len(known) for known in self.learnt) < self.enough:
+        if max(map(self.known, range(self.series))) < self.enough:
             self.inner.learn(before // self.span, spans)
         else:
             self.inner.learn(-_NEVER, (-_NEVER, _NEVER))

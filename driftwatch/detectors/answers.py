@@ -10,6 +10,7 @@ import math
 
 import numpy as np
 
+from driftwatch.detectors.learnt import single
 from driftwatch.detectors.location import LocationDetector, observed_first
 from driftwatch.detectors.protocol import Moves, Recent
 from driftwatch.statistics.bets import BETS, cell_of, reach_of, table
@@ -61,6 +62,7 @@ class AnswerDetector(LocationDetector):
         total
             Shape (n, s): not used, for each answer is one.
         """
+        value = single(value).astype(np.float64)
         self.waiting.add(tick, value)
         if not len(tick):
             return np.empty((0, self.series))
@@ -93,7 +95,7 @@ class AnswerDetector(LocationDetector):
         count = self.memory.judged(series, tick)["total"][:, series].astype(np.float64)
         z = (value - self.level[series]) * np.sqrt(count / max(self.scatter[series], 1e-12))
         up = np.clip(normal_tail(z), 1e-9, 1.0 - 1e-9)
-        cells = cell_of(np.stack([up, 1.0 - up], axis=-1)[:, None], reach_of(np.array([len(self.learnt[series])])))
+        cells = cell_of(np.stack([up, 1.0 - up], axis=-1)[:, None], reach_of(np.array([self.known(series)])))
         return np.asarray(self.power[series] * table()[cells[:, 0]])
 
     def recent(self, series: int, first: int, last: int) -> Recent:
@@ -113,7 +115,7 @@ class AnswerDetector(LocationDetector):
         size = float((mean * count).sum() / n - self.level[series])
         ticks = sums(np.zeros(len(mean), np.int64), count**2 * (mean - self.level[series] - size) ** 2, 1)[0] / n**2
         own = float(self.variance[series])
-        return Recent(size, math.sqrt(max(float(ticks), own / n) + own / max(len(self.learnt[series]), 1)))
+        return Recent(size, math.sqrt(max(float(ticks), own / n) + own / max(self.known(series), 1)))
 
     def moves(self, series: int, first: int, last: int) -> Moves:
         """The move of each of these ticks: of the mean of its answers."""

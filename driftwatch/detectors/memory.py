@@ -19,15 +19,15 @@ HEAD_START = 24.0
 """R begins as if so many healthy ticks had been watched: what is broken from the start is found sooner."""
 _LATELY = 24  # rows that are looked at first
 _SPARE = KEPT // 12  # rows to fill before the oldest are let go
-_LARGEST = float(np.finfo(np.float32).max)
 _UP, _DOWN = 1, 2  # which way the evidence points; 0 where nothing was judged
 
 
 class Memory:
     """The newest rows of several series, and their evidence.
 
-    A thousand streams have a thousand of these, so rows are as small as they can be: what is read back is good to seven
-    digits, and what can be counted from the rest (how long was watched at a row) is not kept.
+    A thousand streams have a thousand of these, so rows are as small as they can be: values are those that a detector
+    rounded (`driftwatch.detectors.learnt.single`), evidence is read back to seven digits, and what can be counted from
+    the rest (how long was watched at a row) is not kept.
 
     Parameters
     ----------
@@ -80,8 +80,7 @@ class Memory:
         log_e = np.log(0.5 * (up + down), out=np.full(judged.shape, -np.inf), where=judged)
         self.watched = self.watched + judged.sum(axis=0)
         new = self._room(len(tick))
-        new["tick"], new["total"], new["log_e"] = tick, total, log_e
-        new["value"] = np.minimum(np.maximum(value, -_LARGEST), _LARGEST)
+        new["tick"], new["value"], new["total"], new["log_e"] = tick, value, total, log_e
         new["side"] = np.where(judged, np.where(down > up, _DOWN, _UP), 0)
         if mark is not None:
             new["mark"] = mark

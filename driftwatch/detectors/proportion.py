@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from driftwatch.detectors.learnt import Learnt, single
 from driftwatch.detectors.memory import Memory
 from driftwatch.detectors.protocol import Moves, Recent, Shift
 from driftwatch.detectors.waiting import Waiting
@@ -56,24 +57,34 @@ class ProportionDetector:
         self.margin, self.capacity, self.series = margin, capacity, len(margin)
         self.memory = Memory(self.series, np.full(len(_UP), 1.0 / len(_UP)))
         self.waiting = Waiting(self.series, 2)
-        self.learnt: list[Floats] = [np.empty((0, 2))] * self.series
+        self.healthy = [Learnt(capacity, 2) for _ in range(self.series)]
         self.share, self.error = np.zeros(self.series), np.zeros(self.series)
         self.dispersion = np.ones(self.series)
         self.hit, self.miss = np.zeros((2, self.series, 2, len(_UP)))
         self.fitted, self.unfitted = np.zeros((2, self.series), np.int64)
 
+    @property
+    def learnt(self) -> list[Floats]:
+        """By series, what was learnt from: hits and totals."""
+        return [healthy.values for healthy in self.healthy]
+
+    def known(self, series: int) -> int:
+        """How many ticks were learnt from."""
+        return len(self.healthy[series])
+
     def ready(self, series: int) -> bool:
         """Whether a share has been learnt."""
-        return len(self.learnt[series]) > 0
+        return self.known(series) > 0
 
     def effective(self, series: int) -> float:
         """How many independent ticks were learnt from."""
-        return float(len(self.learnt[series]) / self.dispersion[series])
+        return float(self.known(series) / self.dispersion[series])
 
     def update(self, tick: Ints, value: Floats, total: Floats) -> Floats:
         """Take counts: ``value`` of ``total`` requests in each tick; returns log R of each."""
         if not len(tick):
             return np.empty((0, self.series))
+        value, total = (single(x).astype(np.float64) for x in (value, total))
         self.waiting.add(tick, np.stack([value, total], axis=2))
         seen = ~np.isnan(value) & (total > 0) & [self.ready(k) for k in range(self.series)]
         log_factors = self._log_factors(np.where(seen, value, 0.0), np.where(seen, total, 0.0))
@@ -86,19 +97,20 @@ class ProportionDetector:
         for k in range(self.series):
             some = new[new[:, k, 1] > 0, k]
             if len(some):
-                self.learnt[k] = np.concatenate([self.learnt[k], some])[-self.capacity :]
+                self.healthy[k].add(some)
                 self.unfitted[k] += len(some)
                 self._fit(k)
 
     def _fit(self, k: int) -> None:
-        hits, total = self.learnt[k].T
-        share = self.share[k] = (hits.sum() + 0.5) / (total.sum() + 1.0)
+        hits, requests = self.healthy[k].sums
+        share = self.share[k] = (hits + 0.5) / (requests + 1.0)
         if self.unfitted[k] >= self.fitted[k] * (_REFIT - 1.0):
-            self.fitted[k], self.unfitted[k] = len(hits), 0
+            self.fitted[k], self.unfitted[k] = self.known(k), 0
+            each, total = self.healthy[k].values.T
             sd = np.sqrt(np.maximum(total, 1.0) * share * (1.0 - share))
-            scores = (hits - total * share) / sd
+            scores = (each - total * share) / sd
             self.dispersion[k] = max(1.0, long_run_variance(scores), dispersion_limit(scores))
-        self.error[k] = math.sqrt(self.dispersion[k] * share * (1.0 - share) / (total.sum() + 1.0))
+        self.error[k] = math.sqrt(self.dispersion[k] * share * (1.0 - share) / (requests + 1.0))
         room = self.margin[k] + _ERRORS * self.error[k]
         self.hit[k], self.miss[k] = _log_ratios(share - room, share + room)
 
@@ -109,7 +121,7 @@ class ProportionDetector:
 
     def restore(self, series: int, learnt: Floats) -> None:
         """Take over what another one learnt."""
-        self.learnt[series], self.fitted[series] = learnt[-self.capacity :], 0
+        self.healthy[series].values, self.fitted[series] = single(learnt), 0
         self._fit(series)
 
     def evidence(self, tick: int) -> Floats:

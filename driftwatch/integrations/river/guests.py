@@ -67,6 +67,10 @@ class RiverDetector:
         self.learnt: list[Floats] = [np.empty(0)] * series
         self.waiting = Waiting(series)
 
+    def known(self, series: int) -> int:
+        """How many ticks were learnt from."""
+        return len(self.learnt[series])
+
     def ready(self, series: int) -> bool:
         """Whether anything has been learnt."""
         return len(self.learnt[series]) > 0
