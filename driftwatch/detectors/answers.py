@@ -10,9 +10,9 @@ import math
 
 import numpy as np
 
-from driftwatch.detectors.learnt import single
 from driftwatch.detectors.location import LocationDetector, observed_first
 from driftwatch.detectors.protocol import Moves, Recent
+from driftwatch.state.compact import single
 from driftwatch.statistics.bets import BETS, cell_of, reach_of, table
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.normal import normal_tail

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from driftwatch.state.compact import Singles, compressed, expanded
 from driftwatch.statistics.buckets import Floats
 
 _BLOCKS = 16  # that what is kept is made of, at least: the oldest block is forgotten as a whole
 _FEWEST, _MOST = 16, 256  # values of a block
-_LARGEST = float(np.finfo(np.float32).max)
-
-Singles = NDArray[np.float32]
-
-
-def single(values: Floats) -> Singles:
-    """Values as they are kept: good to seven digits.
-
-    A detector rounds what it takes at once: what it learnt is then the same to the bit as what it judged.
-    """
-    return np.minimum(np.maximum(values, -_LARGEST), _LARGEST).astype(np.float32)
 
 
 class Learnt:
@@ -47,7 +36,7 @@ class Learnt:
 
     def __init__(self, capacity: int, *shape: int) -> None:
         self.capacity, self.block = capacity, min(max(capacity // _BLOCKS, _FEWEST), _MOST)
-        self.packed: deque[tuple[bytes, Floats]] = deque()
+        self.packed: deque[tuple[str, bytes, Floats]] = deque()
         self.newest: Singles = np.empty((self.block, *shape), np.float32)
         self.end = 0
 
@@ -61,8 +50,8 @@ class Learnt:
     @property
     def values(self) -> Floats:
         """All of them, oldest first."""
-        shape = self.newest.shape
-        blocks = [_unpacked(packed, shape) for packed, _ in self.packed]
+        columns = (expanded(kinds, self.block, data) for kinds, data, _ in self.packed)
+        blocks = [np.stack(block, axis=-1).reshape(self.newest.shape) for block in columns]
         return np.concatenate([*blocks, self.newest[: self.end]]).astype(np.float64)
 
     @values.setter
@@ -74,7 +63,7 @@ class Learnt:
     @property
     def sums(self) -> Floats:
         """Their sum."""
-        return np.sum([self.newest[: self.end].sum(axis=0, dtype=np.float64), *(total for _, total in self.packed)], 0)
+        return np.sum([self.newest[: self.end].sum(axis=0, dtype=np.float64), *(total for *_, total in self.packed)], 0)
 
     def add(self, values: NDArray[Any]) -> None:
         """Learn from more."""
@@ -83,19 +72,8 @@ class Learnt:
             self.newest[self.end : self.end + len(some)] = some
             self.end += len(some)
             if self.end == self.block:
-                self.packed.append((_packed(self.newest), self.newest.sum(axis=0, dtype=np.float64)))
+                columns = compressed(self.newest.reshape(self.block, -1).T)
+                self.packed.append((*columns, self.newest.sum(axis=0, dtype=np.float64)))
                 self.end = 0
         while len(self) > self.capacity and self.packed:
             self.packed.popleft()
-
-
-def _packed(values: Singles) -> bytes:
-    """Column by column, and first all first bytes, then all second ones: neighbours resemble each other so."""
-    columns = values.reshape(len(values), -1).T
-    return zlib.compress(np.ascontiguousarray(columns).view(np.uint8).reshape(-1, 4).T.tobytes(), 1)
-
-
-def _unpacked(packed: bytes, shape: tuple[int, ...]) -> Singles:
-    every = np.frombuffer(zlib.decompress(packed), np.uint8)
-    columns = np.ascontiguousarray(every.reshape(4, -1).T).view(np.float32)
-    return np.asarray(columns.reshape(-1, shape[0]).T.reshape(shape))

@@ -10,10 +10,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.detectors.learnt import Learnt, single
+from driftwatch.detectors.learnt import Learnt
 from driftwatch.detectors.memory import Memory
 from driftwatch.detectors.protocol import Moves, Recent, Shift
 from driftwatch.detectors.waiting import Waiting
+from driftwatch.state.compact import single
 from driftwatch.statistics.bets import BETS, cell_of, reach_of, table, weights
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.normal import uniform_of

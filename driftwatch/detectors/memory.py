@@ -26,7 +26,7 @@ class Memory:
     """The newest rows of several series, and their evidence.
 
     A thousand streams have a thousand of these, so rows are as small as they can be: values are those that a detector
-    rounded (`driftwatch.detectors.learnt.single`), evidence is read back to seven digits, and what can be counted from
+    rounded (`driftwatch.state.compact.single`), evidence is read back to seven digits, and what can be counted from
     the rest (how long was watched at a row) is not kept.
 
     Parameters

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
-from driftwatch.detectors.learnt import Learnt, single
+from driftwatch.detectors.learnt import Learnt
 from driftwatch.detectors.memory import Memory
 from driftwatch.detectors.protocol import Moves, Recent, Shift
 from driftwatch.detectors.waiting import Waiting
+from driftwatch.state.compact import single
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.whitening import dispersion_limit, long_run_variance
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.detectors.learnt import Singles
+from driftwatch.state.compact import Singles
 from driftwatch.statistics.buckets import Floats, Ints
 
 

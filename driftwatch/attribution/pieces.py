@@ -1,0 +1,165 @@
+"""Pieces of a history: the newest as they came, those before them by the block of ticks, compressed."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from driftwatch.baseline import Observed, SegmentSums
+from driftwatch.state.compact import compressed, expanded, single
+from driftwatch.statistics.buckets import Ints
+from driftwatch.ticks import Ticks
+from driftwatch.ticks.tick import empty
+
+BLOCK = 288
+"""Ticks of a block: many enough that what each costs is little, few enough that they are forgotten in time."""
+Piece = TypeVar("Piece", Observed, SegmentSums, Ticks)
+Once = dict[tuple[str, bytes], NDArray[Any]]
+"""Columns by their content."""
+_COLUMNS: dict[type[Any], tuple[str, ...]] = {
+    Observed: ("tick", "value", "total", "raw"),
+    SegmentSums: ("tick", "segment", "count", "total", "squares", "raw"),
+    Ticks: (
+        *("flow_known", "flow_stream", "flow_segment", "flow_tick"),
+        *("started", "started_tokens", "ended_tokens", "announced"),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Packed(Generic[Piece]):
+    """A piece that is seldom read, compressed.
+
+    Parameters
+    ----------
+    kind
+        Of the piece.
+    n, first, last
+        Its rows, and their first and last tick.
+    written, data
+        As `driftwatch.state.compact.compressed` gives them.
+    """
+
+    kind: type[Piece]
+    n: int
+    first: int
+    last: int
+    written: str
+    data: bytes
+
+    @property
+    def piece(self) -> Piece:
+        """As it was."""
+        columns = dict(zip(_COLUMNS[self.kind], expanded(self.written, self.n, self.data), strict=True))
+        return replace(empty(), **columns) if self.kind is Ticks else self.kind(**columns)
+
+    @property
+    def tick(self) -> Ints:
+        """Ticks of the rows, shape (n,)."""
+        return _ticks(self.piece)
+
+
+Pieces = deque[Piece | Packed[Piece]]
+
+
+def kept(piece: Piece) -> Piece:
+    """A piece as a history keeps it: only what is read, good to seven digits."""
+    if isinstance(piece, Ticks):
+        return piece.flows()
+    columns = {name: getattr(piece, name) for name in _COLUMNS[type(piece)]}
+    once = {id(column): single(column) for column in columns.values() if column.dtype.kind == "f"}
+    return type(piece)(**{name: once.get(id(column), column) for name, column in columns.items()})
+
+
+def read(pieces: Collection[Piece | Packed[Piece]], first: int, last: int) -> Iterator[Piece]:
+    """The pieces that may hold rows of these ticks."""
+    for piece in pieces:
+        if not isinstance(piece, Packed):
+            yield piece
+        elif piece.first <= last and piece.last >= first:
+            yield piece.piece
+
+
+def settle(pieces: Pieces[Piece], since: int, once: Once, summed: Callable[[Piece], Piece]) -> None:
+    """Join the pieces from a tick on with those of their block, and pack the blocks that are over.
+
+    Parameters
+    ----------
+    since
+        A tick; what came before it was settled already.
+    once
+        What several signals have in common (their ticks, their requests) is kept once.
+    summed
+        Adds rows up that belong together, of what is new.
+    """
+    block = since // BLOCK * BLOCK
+    new = [pieces.pop() for _ in range(_open(pieces, since))][::-1]
+    over = [pieces.pop() for _ in range(_open(pieces, -(2**62)))][::-1]
+    whole = [piece for piece in over if _ticks(piece)[0] >= block]
+    pieces.extend(_packed(piece) for piece in over[: len(over) - len(whole)])
+    whole += [summed(joined(new))] if new else []
+    if whole:
+        pieces.append(_shared(joined(whole), once))
+
+
+def joined(pieces: Sequence[Piece]) -> Piece:
+    """Pieces that follow one another as one."""
+    first = pieces[0]
+    if len(pieces) == 1:
+        return first
+    columns = {name: np.concatenate([getattr(p, name) for p in pieces]) for name in _COLUMNS[type(first)]}
+    return replace(first, **columns)
+
+
+def forget(pieces: Pieces[Any], before: int) -> None:
+    """Let go of the pieces that lie before a tick."""
+    while pieces and _last(pieces[0]) < before:
+        pieces.popleft()
+
+
+def saved(pieces: Pieces[Piece]) -> tuple[Piece, list[int], int]:
+    """All rows end to end, how long each piece is, and how many of these are packed."""
+    every = [piece.piece if isinstance(piece, Packed) else piece for piece in pieces]
+    return joined(every), [len(_ticks(p)) for p in every], sum(isinstance(piece, Packed) for piece in pieces)
+
+
+def restored(whole: Piece, lengths: Sequence[int], packed: int) -> Pieces[Piece]:
+    """The inverse of `saved`."""
+    ends, names = np.cumsum([0, *lengths]).tolist(), _COLUMNS[type(whole)]
+    cut = [replace(whole, **{name: getattr(whole, name)[a:b].copy() for name in names}) for a, b in pairwise(ends)]
+    return deque([*map(_packed, cut[:packed]), *cut[packed:]])
+
+
+def _open(pieces: Pieces[Piece], since: int) -> int:
+    """How many of the newest pieces begin at this tick or later, and are not packed."""
+    n = 0
+    for piece in reversed(pieces):
+        if isinstance(piece, Packed) or _ticks(piece)[0] < since:
+            break
+        n += 1
+    return n
+
+
+def _packed(piece: Piece) -> Packed[Piece]:
+    tick = _ticks(piece)
+    columns = [getattr(piece, name) for name in _COLUMNS[type(piece)]]
+    return Packed(type(piece), len(tick), int(tick[0]), int(tick[-1]), *compressed(columns))
+
+
+def _shared(piece: Piece, once: Once) -> Piece:
+    columns = {name: getattr(piece, name) for name in _COLUMNS[type(piece)]}
+    return replace(piece, **{name: once.setdefault((c.dtype.char, c.tobytes()), c) for name, c in columns.items()})
+
+
+def _ticks(piece: Any) -> Ints:
+    return np.asarray(piece.flow_known if isinstance(piece, Ticks) else piece.tick)
+
+
+def _last(piece: Any) -> int:
+    return piece.last if isinstance(piece, Packed) else int(_ticks(piece)[-1])
