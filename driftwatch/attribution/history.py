@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,16 +31,16 @@ class StreamHistory:
 
     observed: dict[str, Pieces[Observed]] = field(default_factory=dict)
     segments: dict[str, Pieces[SegmentSums]] = field(default_factory=dict)
-    flows: Pieces[Ticks] = field(default_factory=deque)
+    flows: Pieces[Ticks] = field(default_factory=list)
 
     def add(self, judged: Judged) -> None:
         """Keep judged ticks."""
         for name, seen in judged.tracks.items():
             if len(seen.tick):
-                self.observed.setdefault(name, deque()).append(kept(seen))
+                self.observed.setdefault(name, []).append(kept(seen))
         for name, parts in judged.segments.items():
             if len(parts.tick):
-                self.segments.setdefault(name, deque()).append(kept(parts))
+                self.segments.setdefault(name, []).append(kept(parts))
 
     def add_flow(self, ticks: Ticks) -> None:
         """Keep what began and what ended."""
@@ -69,7 +68,7 @@ class StreamHistory:
         """Go on from what another one knew."""
         self.observed = {name: restored(*known) for name, known in state["observed"].items()}
         self.segments = {name: restored(*known) for name, known in state["segments"].items()}
-        self.flows = restored(*state["flows"]) if state["flows"] else deque()
+        self.flows = restored(*state["flows"]) if state["flows"] else []
 
     def trim(self, before: int) -> None:
         """Forget what lies before this tick."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -65,7 +64,7 @@ class Packed(Generic[Piece]):
         return _ticks(self.piece)
 
 
-Pieces = deque[Piece | Packed[Piece]]
+Pieces = list[Piece | Packed[Piece]]
 
 
 def kept(piece: Piece) -> Piece:
@@ -120,7 +119,7 @@ def joined(pieces: Sequence[Piece]) -> Piece:
 def forget(pieces: Pieces[Any], before: int) -> None:
     """Let go of the pieces that lie before a tick."""
     while pieces and _last(pieces[0]) < before:
-        pieces.popleft()
+        del pieces[0]
 
 
 def saved(pieces: Pieces[Piece]) -> tuple[Piece, list[int], int]:
@@ -133,7 +132,7 @@ def restored(whole: Piece, lengths: Sequence[int], packed: int) -> Pieces[Piece]
     """The inverse of `saved`."""
     ends, names = np.cumsum([0, *lengths]).tolist(), _COLUMNS[type(whole)]
     cut = [replace(whole, **{name: getattr(whole, name)[a:b].copy() for name in names}) for a, b in pairwise(ends)]
-    return deque([*map(_packed, cut[:packed]), *cut[packed:]])
+    return [*map(_packed, cut[:packed]), *cut[packed:]]
 
 
 def _open(pieces: Pieces[Piece], since: int) -> int:

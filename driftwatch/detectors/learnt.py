@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,9 @@ class Learnt:
 
     def __init__(self, capacity: int, *shape: int) -> None:
         self.capacity, self.block = capacity, min(max(capacity // _BLOCKS, _FEWEST), _MOST)
-        self.packed: deque[tuple[str, bytes, Floats]] = deque()
+        self.packed: list[bytes] = []
+        self.kinds = ""
+        self.totals = np.empty((0, *shape))  # of the blocks
         self.newest: Singles = np.empty((self.block, *shape), np.float32)
         self.end = 0
 
@@ -50,20 +51,19 @@ class Learnt:
     @property
     def values(self) -> Floats:
         """All of them, oldest first."""
-        columns = (expanded(kinds, self.block, data) for kinds, data, _ in self.packed)
+        columns = (expanded(self.kinds, self.block, data) for data in self.packed)
         blocks = [np.stack(block, axis=-1).reshape(self.newest.shape) for block in columns]
         return np.concatenate([*blocks, self.newest[: self.end]]).astype(np.float64)
 
     @values.setter
     def values(self, values: NDArray[Any]) -> None:
-        self.packed.clear()
-        self.end = 0
+        self.packed, self.totals, self.end = [], self.totals[:0], 0
         self.add(np.asarray(values))
 
     @property
     def sums(self) -> Floats:
         """Their sum."""
-        return np.sum([self.newest[: self.end].sum(axis=0, dtype=np.float64), *(total for *_, total in self.packed)], 0)
+        return np.asarray(self.totals.sum(axis=0) + self.newest[: self.end].sum(axis=0, dtype=np.float64))
 
     def add(self, values: NDArray[Any]) -> None:
         """Learn from more."""
@@ -72,8 +72,14 @@ class Learnt:
             self.newest[self.end : self.end + len(some)] = some
             self.end += len(some)
             if self.end == self.block:
-                columns = compressed(self.newest.reshape(self.block, -1).T)
-                self.packed.append((*columns, self.newest.sum(axis=0, dtype=np.float64)))
-                self.end = 0
-        while len(self) > self.capacity and self.packed:
-            self.packed.popleft()
+                self._pack()
+        over = -(-max(len(self) - self.capacity, 0) // self.block)
+        if over:
+            del self.packed[:over]
+            self.totals = self.totals[over:].copy()
+
+    def _pack(self) -> None:
+        self.kinds, data = compressed(self.newest.reshape(self.block, -1).T)
+        self.packed.append(data)
+        self.totals = np.concatenate([self.totals, self.newest.sum(axis=0, dtype=np.float64)[None]])
+        self.end = 0

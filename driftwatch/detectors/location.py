@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.detectors.learnt import Learnt
-from driftwatch.detectors.memory import Memory
+from driftwatch.detectors.memory import KEPT, Memory
 from driftwatch.detectors.protocol import Moves, Recent, Shift
 from driftwatch.detectors.waiting import Waiting
 from driftwatch.state.compact import single
@@ -46,6 +46,8 @@ class LocationDetector:
         Shape (s,): break ties between ranks.
     capacity
         Values of a series to learn from, at most; the oldest are forgotten.
+    kept
+        Rows that are kept for the time of a change.
     anchored
         Compare with what was learnt alone, not with what came since: then a slow creep is seen, and what was learnt is
         taken at the near end of its 95% interval.
@@ -67,11 +69,19 @@ class LocationDetector:
     (True, 200)
     """
 
-    def __init__(self, *, margin: Floats, seeds: Ints, capacity: int = 17_280, anchored: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        margin: Floats,
+        seeds: Ints,
+        capacity: int = 17_280,
+        kept: int = KEPT,
+        anchored: bool = False,
+    ) -> None:
         self.anchored = anchored
         self.margin, self.seeds, self.capacity = margin, seeds.astype(np.uint64), capacity
         self.series = len(margin)
-        self.memory = Memory(self.series, weights())
+        self.memory = Memory(self.series, weights(), kept=kept)
         self.healthy = [Learnt(capacity) for _ in range(self.series)]
         self.waiting = Waiting(self.series)
         self.whitening = [Whitening.none()] * self.series

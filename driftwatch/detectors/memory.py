@@ -18,7 +18,7 @@ KEPT = 1440
 HEAD_START = 24.0
 """R begins as if so many healthy ticks had been watched: what is broken from the start is found sooner."""
 _LATELY = 24  # rows that are looked at first
-_SPARE = KEPT // 12  # rows to fill before the oldest are let go
+_SPARE = KEPT // 24  # rows to fill before the oldest are let go
 _UP, _DOWN = 1, 2  # which way the evidence points; 0 where nothing was judged
 
 

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from driftwatch.detectors.learnt import Learnt
-from driftwatch.detectors.memory import Memory
+from driftwatch.detectors.memory import KEPT, Memory
 from driftwatch.detectors.protocol import Moves, Recent, Shift
 from driftwatch.detectors.waiting import Waiting
 from driftwatch.state.compact import single
@@ -36,6 +36,8 @@ class ProportionDetector:
         Shape (s,): a move by less than this is not a change (a difference of shares).
     capacity
         Ticks of a series to learn from, at most; the oldest are forgotten.
+    kept
+        Rows that are kept for the time of a change.
 
     References
     ----------
@@ -54,9 +56,9 @@ class ProportionDetector:
     (True, 0.3)
     """
 
-    def __init__(self, *, margin: Floats, capacity: int = 17_280) -> None:
+    def __init__(self, *, margin: Floats, capacity: int = 17_280, kept: int = KEPT) -> None:
         self.margin, self.capacity, self.series = margin, capacity, len(margin)
-        self.memory = Memory(self.series, np.full(len(_UP), 1.0 / len(_UP)))
+        self.memory = Memory(self.series, np.full(len(_UP), 1.0 / len(_UP)), kept=kept)
         self.waiting = Waiting(self.series, 2)
         self.healthy = [Learnt(capacity, 2) for _ in range(self.series)]
         self.share, self.error = np.zeros(self.series), np.zeros(self.series)

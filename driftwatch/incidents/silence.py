@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.state import saved
+from driftwatch.state.compact import Singles
 from driftwatch.statistics.buckets import Floats, Ints
 
+Few = NDArray[np.int32]
 WINDOWS = (24, 288, 2880)
 """Trailing ticks over which the share of busy ticks is taken; the lowest counts."""
 _KEPT = 4096  # healthy silences that the tail is learnt from
@@ -59,16 +62,16 @@ class Silence:
     """
 
     threshold: float
-    counts: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    counts: Few = field(default_factory=lambda: np.empty(0, np.int32))
     last: int | None = None
     hazard: float = 0.0
-    runs: Floats = field(default_factory=lambda: np.empty(0))
-    lengths: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    run_at: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    runs: Singles = field(default_factory=lambda: np.empty(0, np.float32))
+    lengths: Few = field(default_factory=lambda: np.empty(0, np.int32))
+    run_at: Few = field(default_factory=lambda: np.empty(0, np.int32))
     watched: int = 0
     bound: float = field(init=False)
     lost: int | None = None
-    since: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    since: Few = field(default_factory=lambda: np.empty(0, np.int32))
     ready: bool = False
     next: int = 0
     hot_first: int = 0
@@ -92,7 +95,7 @@ class Silence:
         -------
         The tick at which the silence became too long, if it did; `lost` is then its first tick.
         """
-        requests = np.asarray(requests, np.int64)
+        requests = np.asarray(requests, np.int32)
         if self.last is None:  # it begins with its first request
             begin = int(np.argmax(requests > 0)) if requests.any() else len(requests)
             requests, first = requests[begin:], first + begin
@@ -132,8 +135,9 @@ class Silence:
             self.last, self.hazard = int(busy[-1]), float(hazards[n])
 
     def _keep(self, x: Floats, length: Ints, place: Ints) -> None:
-        self.runs, self.lengths = np.append(self.runs, x)[-_KEPT:], np.append(self.lengths, length)[-_KEPT:]
-        self.run_at = np.append(self.run_at, place)[-_KEPT:]
+        self.runs = np.append(self.runs, x.astype(np.float32))[-_KEPT:]
+        self.lengths = np.append(self.lengths, length.astype(np.int32))[-_KEPT:]
+        self.run_at = np.append(self.run_at, place.astype(np.int32))[-_KEPT:]
 
     def pass_over(self, tick: int) -> None:
         """Go on at a later tick: nobody listened until then, so that the silence says nothing."""

@@ -54,10 +54,12 @@ def expanded(kinds: str, n: int, data: bytes) -> list[NDArray[Any]]:
     every, found = memoryview(zlib.decompress(data)), []
     for kind in kinds:
         start = 0 if kind == "f" else 8
-        end = start + n * np.dtype(kind).itemsize
-        column = np.ascontiguousarray(np.frombuffer(every[start:end], np.uint8).reshape(-1, n).T).view(kind)[:, 0]
-        found.append(column if kind == "f" else int(np.frombuffer(every[:8], np.int64)[0]) + column.cumsum(dtype=np.int64))
-        every = every[end:]
+        size = np.dtype(kind).itemsize
+        by_byte = np.frombuffer(every[start : start + n * size], np.uint8).reshape(size, n)
+        column = np.ascontiguousarray(by_byte.T).view(kind)[:, 0]
+        begin = 0 if kind == "f" else int(np.frombuffer(every[:8], np.int64)[0])
+        found.append(column if kind == "f" else begin + column.cumsum(dtype=np.int64))
+        every = every[start + n * size :]
     return found
 
 

@@ -1,5 +1,3 @@
-from collections import deque
-
 import numpy as np
 
 from driftwatch.attribution.history import StreamHistory
@@ -12,7 +10,7 @@ def sums(tick, segment, count, total):
 
 
 def history(*pieces):
-    return StreamHistory(segments={"ttft": deque(pieces)})
+    return StreamHistory(segments={"ttft": list(pieces)})
 
 
 def test_the_mean_within_some_segments_is_by_request_and_leaves_the_others_out():
