@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 import driftwatch as dw
+from driftwatch.monitor.local import Local
+from hosting.held import of_streams
 from hosting.requests import KINDS, fields, tell
 
 _MB = 1024.0
@@ -30,18 +32,21 @@ def memory(requests: int, names: int, watched: int, rate: float, points: int = 1
     whose = np.random.default_rng(0).integers(0, names, KINDS).tolist()
     monitor = dw.Monitor({"streams": {"max_streams": watched}, "monitor": {"queue": 10**6}}, clock=lambda: now[0])
     monitor._background.running = True  # all is done in this thread, as fast as it goes
-    began, curve = time.process_time(), []
+    began, curve, owners = time.process_time(), [], []
     flush = max(int(rate * 120), 1)  # an epoch at a time
     for k in range(requests):
         now[0] += 1.0 / rate
         tell(monitor, f, k % KINDS, models[whose[(k + k // KINDS) % KINDS]], at=now[0])
         if k % flush == 0:
             monitor.flush()
+        if k in (requests // 100, requests // 2):
+            owners.append(_held(monitor))
         if k % (requests // points) == 0:
             curve.append(
                 {"requests": k, "mb": _resident(), "used_mb": _used(), "hours": (now[0] - 1_800_000_000.0) / 3600.0}
             )
     monitor.flush()
+    owners.append(_held(monitor))
     stats = monitor.stats()
     monitor._background.running = False
     return {
@@ -54,7 +59,15 @@ def memory(requests: int, names: int, watched: int, rate: float, points: int = 1
         "shed": sum(stats.shed.values()),
         "incidents": len(monitor.incidents()),
         "curve": curve,
+        "owners": owners,
     }
+
+
+def _held(monitor: dw.Monitor) -> dict[str, float]:
+    """Bytes of a stream by owner, at 1%, half and the end."""
+    place = monitor._work.place
+    assert isinstance(place, Local)
+    return of_streams(place.engine)
 
 
 class _Allocator(ctypes.Structure):

@@ -72,7 +72,8 @@ class StreamHistory:
 
     def trim(self, before: int) -> None:
         """Forget what lies before this tick."""
-        for pieces in (*self.observed.values(), *self.segments.values(), self.flows):
+        every: list[Pieces[Any]] = [*self.observed.values(), *self.segments.values(), self.flows]
+        for pieces in every:
             forget(pieces, before)
 
     def signal(self, name: str, first: int, last: int) -> tuple[Floats, Floats, Floats]:
@@ -89,8 +90,8 @@ class StreamHistory:
         pieces = list(read(self.segments.get(name, ()), first, last))
         columns = [[getattr(p, c)[(p.tick >= first) & (p.tick <= last)] for p in pieces] for c in _KEYS + _SUMS]
         whole = [np.concatenate(c) if c else np.empty(0) for c in columns]
-        keys, sums_ = whole[: len(_KEYS)], whole[len(_KEYS) :]
-        return SegmentSums(*(k.astype(np.int64) for k in keys), *(x.astype(np.float64) for x in sums_))
+        tick, segment = (column.astype(np.int64) for column in whole[: len(_KEYS)])
+        return SegmentSums(tick, segment, *(column.astype(np.float64) for column in whole[len(_KEYS) :]))
 
     def mean_within(self, name: str, segments: Collection[int], first: int, last: int) -> Floats:
         """One signal's mean excess over some segments in each tick of ``[first, last]``; NaN where there is none."""

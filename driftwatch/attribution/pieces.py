@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from driftwatch.baseline import Observed, SegmentSums
+from driftwatch.baseline.pending import NEVER
 from driftwatch.state.compact import compressed, expanded, single
 from driftwatch.statistics.buckets import Ints
 from driftwatch.ticks import Ticks
@@ -55,8 +56,9 @@ class Packed(Generic[Piece]):
     @property
     def piece(self) -> Piece:
         """As it was."""
-        columns = dict(zip(_COLUMNS[self.kind], expanded(self.written, self.n, self.data), strict=True))
-        return replace(empty(), **columns) if self.kind is Ticks else self.kind(**columns)
+        columns: dict[str, Any] = dict(zip(_COLUMNS[self.kind], expanded(self.written, self.n, self.data), strict=True))
+        made: Any = replace(empty(), **columns) if self.kind is Ticks else self.kind(**columns)
+        return cast("Piece", made)
 
     @property
     def tick(self) -> Ints:
@@ -71,7 +73,7 @@ def kept(piece: Piece) -> Piece:
     """A piece as a history keeps it: only what is read, good to seven digits."""
     if isinstance(piece, Ticks):
         return piece.flows()
-    columns = {name: getattr(piece, name) for name in _COLUMNS[type(piece)]}
+    columns: dict[str, Any] = {name: getattr(piece, name) for name in _COLUMNS[type(piece)]}
     once = {id(column): single(column) for column in columns.values() if column.dtype.kind == "f"}
     return type(piece)(**{name: once.get(id(column), column) for name, column in columns.items()})
 
@@ -98,8 +100,7 @@ def settle(pieces: Pieces[Piece], since: int, once: Once, summed: Callable[[Piec
         Adds rows up that belong together, of what is new.
     """
     block = since // BLOCK * BLOCK
-    new = [pieces.pop() for _ in range(_open(pieces, since))][::-1]
-    over = [pieces.pop() for _ in range(_open(pieces, -(2**62)))][::-1]
+    new, over = _taken(pieces, since), _taken(pieces, -NEVER)
     whole = [piece for piece in over if _ticks(piece)[0] >= block]
     pieces.extend(_packed(piece) for piece in over[: len(over) - len(whole)])
     whole += [summed(joined(new))] if new else []
@@ -112,7 +113,9 @@ def joined(pieces: Sequence[Piece]) -> Piece:
     first = pieces[0]
     if len(pieces) == 1:
         return first
-    columns = {name: np.concatenate([getattr(p, name) for p in pieces]) for name in _COLUMNS[type(first)]}
+    columns: dict[str, Any] = {
+        name: np.concatenate([getattr(p, name) for p in pieces]) for name in _COLUMNS[type(first)]
+    }
     return replace(first, **columns)
 
 
@@ -131,18 +134,28 @@ def saved(pieces: Pieces[Piece]) -> tuple[Piece, list[int], int]:
 def restored(whole: Piece, lengths: Sequence[int], packed: int) -> Pieces[Piece]:
     """The inverse of `saved`."""
     ends, names = np.cumsum([0, *lengths]).tolist(), _COLUMNS[type(whole)]
-    cut = [replace(whole, **{name: getattr(whole, name)[a:b].copy() for name in names}) for a, b in pairwise(ends)]
-    return [*map(_packed, cut[:packed]), *cut[packed:]]
+
+    def cut(start: int, end: int) -> Piece:
+        columns: dict[str, Any] = {name: getattr(whole, name)[start:end].copy() for name in names}
+        return replace(whole, **columns)
+
+    every: list[Piece] = [cut(a, b) for a, b in pairwise(ends)]
+    pieces: Pieces[Piece] = []
+    pieces.extend(_packed(piece) for piece in every[:packed])
+    pieces.extend(every[packed:])
+    return pieces
 
 
-def _open(pieces: Pieces[Piece], since: int) -> int:
-    """How many of the newest pieces begin at this tick or later, and are not packed."""
-    n = 0
-    for piece in reversed(pieces):
-        if isinstance(piece, Packed) or _ticks(piece)[0] < since:
+def _taken(pieces: Pieces[Piece], since: int) -> list[Piece]:
+    """Take out the newest pieces that begin at this tick or later, and are not packed."""
+    taken: list[Piece] = []
+    while pieces:
+        newest = pieces[-1]
+        if isinstance(newest, Packed) or _ticks(newest)[0] < since:
             break
-        n += 1
-    return n
+        taken.insert(0, newest)
+        pieces.pop()
+    return taken
 
 
 def _packed(piece: Piece) -> Packed[Piece]:
@@ -152,8 +165,9 @@ def _packed(piece: Piece) -> Packed[Piece]:
 
 
 def _shared(piece: Piece, once: Once) -> Piece:
-    columns = {name: getattr(piece, name) for name in _COLUMNS[type(piece)]}
-    return replace(piece, **{name: once.setdefault((c.dtype.char, c.tobytes()), c) for name, c in columns.items()})
+    columns: dict[str, Any] = {name: getattr(piece, name) for name in _COLUMNS[type(piece)]}
+    columns = {name: once.setdefault((c.dtype.char, c.tobytes()), c) for name, c in columns.items()}
+    return replace(piece, **columns)
 
 
 def _ticks(piece: Any) -> Ints:

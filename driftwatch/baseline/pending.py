@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.baseline.features import Workload
 from driftwatch.events.signals import BURSTS, TAILS
 from driftwatch.state import saved
 from driftwatch.state.compact import compressed, expanded, single
-from driftwatch.statistics.buckets import Floats, Ints
+from driftwatch.statistics.buckets import Floats, Ints, bucket_of
 from driftwatch.ticks.tick import Ticks, empty, joined
 
 NEVER = 2**60
@@ -45,7 +47,8 @@ class Pending:
     def of(cls, workload: Workload, ticks: Ticks, apart: Ints, asked: Floats) -> Pending:
         """Keep what is needed of judged rows, rounded as it is when it is shelved."""
         rounded = replace(workload, logs=_rounded(workload.logs), load=_rounded(workload.load))
-        kept = replace(empty(), **{name: getattr(ticks, name) for name in _KEPT})
+        columns: dict[str, Any] = {name: getattr(ticks, name) for name in _KEPT}
+        kept = replace(empty(), **columns)
         return cls(rounded, kept, apart, np.vstack([asked[:1], _rounded(asked[1:])]))
 
     @property
@@ -82,9 +85,9 @@ class Shelved:
     def of(cls, pending: Pending) -> Shelved:
         """Put it away."""
         rows, ticks, asked = pending.workload, pending.ticks, pending.asked
-        tables = (
-            [*(rows.tick, ticks.segment, rows.requests.astype(np.int64)), *ticks.outcomes.T, *rows.cells.T]
-            + [single(rows.load), *single(rows.logs).T],
+        whole = (rows.tick, ticks.segment, rows.requests.astype(np.int64))
+        tables: tuple[list[NDArray[Any]], ...] = (
+            [*whole, *ticks.outcomes.T, *rows.cells.T, single(rows.load), *single(rows.logs).T],
             [ticks.row, ticks.code, ticks.count],
             [*pending.apart],
             [asked[0].astype(np.int64), *single(asked[1:])],
@@ -98,8 +101,8 @@ class Shelved:
         tick, segment, requests = rows[:3]
         outcomes, cells, logs = (np.stack(rows[k : k + 3], axis=1) for k in (3, 6, 10))
         load, logs, requests = (x.astype(np.float64) for x in (rows[9], logs, requests))
-        names = dict(zip(("row", "code", "count"), buckets, strict=True))
-        ticks = replace(empty(), tick=tick, segment=segment, outcomes=outcomes, **names)
+        row, code, count = buckets
+        ticks = replace(empty(), tick=tick, segment=segment, outcomes=outcomes, row=row, code=code, count=count)
         return Pending(
             Workload(tick, logs, cells, load, requests), ticks, np.stack(apart), np.stack(asked).astype(np.float64)
         )
@@ -150,6 +153,12 @@ def one_of(parts: Sequence[Pending]) -> Pending:
     workload = Workload(*(np.concatenate([getattr(row, name) for row in rows]) for name in names))
     apart, asked = (np.concatenate([getattr(p, name) for p in parts], axis=1) for name in ("apart", "asked"))
     return Pending(workload, joined([p.ticks for p in parts]), apart, asked)
+
+
+def counted(name: str, tick: Ints, distance: Floats, count: Floats) -> Ints:
+    """Distances of one signal as `Pending` keeps them: by bucket."""
+    number = np.full(len(tick), SLOWEST.index(name))
+    return np.stack([number, tick, bucket_of(np.exp(distance)), count.astype(np.int64)])
 
 
 def outside(skip: tuple[int, int] | None, before: int) -> list[tuple[int, int]]:

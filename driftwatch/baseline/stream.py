@@ -12,7 +12,7 @@ from driftwatch.baseline.features import FEATURES, LOAD_SPAN, LONG_SPAN, Seen, W
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.load import SLOWER, UsualLoad, less_load, slower
 from driftwatch.baseline.parts import by_part, parts_name, parts_of
-from driftwatch.baseline.pending import SLOWEST, Pending, Queue, one_of, outside
+from driftwatch.baseline.pending import SLOWEST, Pending, Queue, counted, one_of, outside
 from driftwatch.baseline.reuse import Asked, asked_of, expected_rise
 from driftwatch.baseline.senders import Senders
 from driftwatch.baseline.shares import Shares
@@ -33,7 +33,7 @@ from driftwatch.baseline.workload import (
 from driftwatch.config import Learning
 from driftwatch.events.signals import BURSTS, BY_NAME, TAILS
 from driftwatch.state import keep, take
-from driftwatch.statistics.buckets import Floats, Ints, bucket_of
+from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.robust import sums
 from driftwatch.ticks.tick import Ticks, merge
 
@@ -282,9 +282,9 @@ class StreamBaseline:
             if signal in TAILS:
                 row = tick.searchsorted(at)
                 distance = apart(residual, value[row], total[row])
-                distances.append(_counted(TAILS[signal], at, distance, values.count))
+                distances.append(counted(TAILS[signal], at, distance, values.count))
                 late = surely(value if allowed is None else value - allowed, total, model.scale)
-                distances.append(_counted(BURSTS[signal], tick, late, np.ones(len(tick))))
+                distances.append(counted(BURSTS[signal], tick, late, np.ones(len(tick))))
                 slow = distance > max(model.tail.point, self.margins[signal])
                 hits = sums(row, values.count * slow, len(tick))
                 if "output" in BY_NAME[signal].given:
@@ -354,12 +354,6 @@ class StreamBaseline:
         self.load.learn(part.workload.load, part.workload.requests)
         self.shares.add(part.workload.cells[:, 0], part.ticks.outcomes, part.workload.requests)
         self.learnt += float(part.workload.requests.sum())
-
-
-def _counted(name: str, tick: Ints, distance: Floats, count: Floats) -> Ints:
-    """Distances of one signal as `Pending` keeps them."""
-    number = np.full(len(tick), SLOWEST.index(name))
-    return np.stack([number, tick, bucket_of(np.exp(distance)), count.astype(np.int64)])
 
 
 def _stray(signal: str, model: WorkloadModel, ticks: Ticks, design: Floats, values: Measured) -> None:

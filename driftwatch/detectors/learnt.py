@@ -79,7 +79,7 @@ class Learnt:
             self.totals = self.totals[over:].copy()
 
     def _pack(self) -> None:
-        self.kinds, data = compressed(self.newest.reshape(self.block, -1).T)
+        self.kinds, data = compressed([*self.newest.reshape(self.block, -1).T])
         self.packed.append(data)
         self.totals = np.concatenate([self.totals, self.newest.sum(axis=0, dtype=np.float64)[None]])
         self.end = 0

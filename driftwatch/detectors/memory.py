@@ -107,7 +107,7 @@ class Memory:
             self.since[series] = int(self.rows["tick"][-1]) + 1
 
     def judged(self, series: int, last: int) -> NDArray[np.void]:
-        """Rows in which this series was judged since its evidence began, as seen at ``last``: of the newest ``kept``."""
+        """Rows in which this series was judged since its evidence began, as seen at ``last``: the newest ``kept``."""
         rows = self.rows[: np.searchsorted(self.rows["tick"], last, side="right")][-self.kept :]
         rows = rows[np.searchsorted(rows["tick"], self.since[series]) :]
         return rows[rows["side"][:, series] > 0]

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from driftwatch.state.compact import Singles
 from driftwatch.statistics.buckets import Floats, Ints
 
-
 _ROOM = 120  # rows to come for which there is room, at least and at most twice
 
 

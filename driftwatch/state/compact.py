@@ -24,7 +24,7 @@ def single(values: NDArray[Any]) -> Singles:
     >>> single(np.array([0.5, 1e99])).tolist()
     [0.5, 3.4028234663852886e+38]
     """
-    return np.minimum(np.maximum(values, -_LARGEST), _LARGEST).astype(np.float32)
+    return np.asarray(np.minimum(np.maximum(values, -_LARGEST), _LARGEST), np.float32)
 
 
 def compressed(columns: Sequence[NDArray[Any]]) -> tuple[str, bytes]:

@@ -84,9 +84,7 @@ class Past:
         self.step = np.ones(series)
         self.below: Counts = np.zeros((series, BINS + 1), np.int32)  # how many lie in lower bins than this one
         self.lag = np.full(series, LAG)
-        self.newest: Bins = np.full(
-            (_LONGEST_LAG, series), BINS, np.int16
-        )  # bins of those that are not counted yet, and some before
+        self.newest: Bins = np.full((_LONGEST_LAG, series), BINS, np.int16)  # not counted yet, and some before
 
     @property
     def total(self) -> Counts:
