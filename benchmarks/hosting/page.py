@@ -53,8 +53,8 @@ MEMORY = """
 *In use* is what the allocator holds less what is free in it: buffers of many sizes leave holes, and room for rows to
 come is in use before it is resident. What is learnt is the newest 17,280 ticks that had requests: a day where each tick
 has some, more than a week where a model has a request every 40 s (a thousand models, 16 of them watched). A thousand
-models that are all watched have a request every 2.5 s each; twenty such models are watched for longer, until all windows
-are full: two hours of rows, four of silences, six of history, and what is learnt.
+models that are all watched have a request every 2.5 s each; twenty such models are watched for longer, until all
+windows are full: two hours of rows, four of silences, six of history, and what is learnt.
 
 ![Memory](overhead.svg)
 

@@ -39,8 +39,8 @@ class StreamHistory:
             if len(seen.tick):
                 self.observed.setdefault(name, []).append(kept(seen))
         for name, parts in judged.segments.items():
-            if len(parts.tick):
-                self.segments.setdefault(name, []).append(kept(parts))
+            if len(parts.tick):  # sums of several ticks are rounded once they are whole
+                self.segments.setdefault(name, []).append(parts if is_by_part(name) else kept(parts))
 
     def add_flow(self, ticks: Ticks) -> None:
         """Keep what began and what ended."""
