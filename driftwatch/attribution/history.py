@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from driftwatch.attribution.pieces import Once, Piece, Pieces, forget, kept, read, restored, saved, settle
+from driftwatch.attribution.pieces import Once, Piece, Pieces, forget, read, restored, saved, settle
 from driftwatch.baseline import Judged, Observed, SegmentSums
 from driftwatch.baseline.parts import added, is_by_part
 from driftwatch.baseline.pending import NEVER
@@ -37,15 +37,15 @@ class StreamHistory:
         """Keep judged ticks."""
         for name, seen in judged.tracks.items():
             if len(seen.tick):
-                self.observed.setdefault(name, []).append(kept(seen))
+                self.observed.setdefault(name, []).append(seen)
         for name, parts in judged.segments.items():
-            if len(parts.tick):  # sums of several ticks are rounded once they are whole
-                self.segments.setdefault(name, []).append(parts if is_by_part(name) else kept(parts))
+            if len(parts.tick):
+                self.segments.setdefault(name, []).append(parts)
 
     def add_flow(self, ticks: Ticks) -> None:
         """Keep what began and what ended."""
         if len(ticks.flow_tick):
-            self.flows.append(kept(ticks))
+            self.flows.append(ticks.flows())
 
     def settle(self, since: int) -> None:
         """Put the pieces from a tick on together: one tick each, they would take many times the memory."""
@@ -53,7 +53,7 @@ class StreamHistory:
         for observed in self.observed.values():
             settle(observed, since, once, _as_it_is)
         for name, segments in self.segments.items():
-            settle(segments, since, once, _added if is_by_part(name) else _as_it_is)
+            settle(segments, since, once, added if is_by_part(name) else _as_it_is)
         settle(self.flows, since, once, _as_it_is)
 
     def keep(self) -> dict[str, Any]:
@@ -134,7 +134,3 @@ _KEYS, _SUMS = ("tick", "segment"), ("count", "total", "squares", "raw")
 
 def _as_it_is(piece: Piece) -> Piece:
     return piece
-
-
-def _added(piece: SegmentSums) -> SegmentSums:
-    return kept(added(piece))

@@ -69,15 +69,6 @@ class Packed(Generic[Piece]):
 Pieces = list[Piece | Packed[Piece]]
 
 
-def kept(piece: Piece) -> Piece:
-    """A piece as a history keeps it: only what is read, good to seven digits."""
-    if isinstance(piece, Ticks):
-        return piece.flows()
-    columns: dict[str, Any] = {name: getattr(piece, name) for name in _COLUMNS[type(piece)]}
-    once = {id(column): single(column) for column in columns.values() if column.dtype.kind == "f"}
-    return type(piece)(**{name: once.get(id(column), column) for name, column in columns.items()})
-
-
 def read(pieces: Collection[Piece | Packed[Piece]], first: int, last: int) -> Iterator[Piece]:
     """The pieces that may hold rows of these ticks."""
     for piece in pieces:
@@ -105,7 +96,7 @@ def settle(pieces: Pieces[Piece], since: int, once: Once, summed: Callable[[Piec
     pieces.extend(_packed(piece) for piece in over[: len(over) - len(whole)])
     whole += [summed(joined(new))] if new else []
     if whole:
-        pieces.append(_shared(joined(whole), once))
+        pieces.append(_shared(_kept(joined(whole)), once))
 
 
 def joined(pieces: Sequence[Piece]) -> Piece:
@@ -158,9 +149,18 @@ def _taken(pieces: Pieces[Piece], since: int) -> list[Piece]:
     return taken
 
 
+def _kept(piece: Piece) -> Piece:
+    """A piece as a history keeps it: only what is read, good to seven digits, whichever way the ticks came."""
+    if isinstance(piece, Ticks):
+        return piece
+    columns: dict[str, Any] = {name: getattr(piece, name) for name in _COLUMNS[type(piece)]}
+    once = {id(column): single(column) for column in columns.values() if column.dtype.kind == "f"}
+    return type(piece)(**{name: once.get(id(column), column) for name, column in columns.items()})
+
+
 def _packed(piece: Piece) -> Packed[Piece]:
-    tick = _ticks(piece)
-    columns = [getattr(piece, name) for name in _COLUMNS[type(piece)]]
+    tick, rounded = _ticks(piece), _kept(piece)
+    columns = [getattr(rounded, name) for name in _COLUMNS[type(piece)]]
     return Packed(type(piece), len(tick), int(tick[0]), int(tick[-1]), *compressed(columns))
 
 

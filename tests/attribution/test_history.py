@@ -37,9 +37,9 @@ def judged(first, n=24, seed=0):
     """One epoch of a signal and of its segments."""
     rng = np.random.default_rng(seed + first)
     tick = np.flatnonzero(rng.random(n) < 0.8) + first
-    value = rng.normal(size=len(tick))
+    value = rng.normal(size=len(tick)).astype(np.float32)
     track = Observed(tick, value, np.rint(rng.random(len(tick)) * 9) + 1, value, 0.5, value)
-    columns = (rng.random(2 * len(tick)) for _ in range(4))
+    columns = (rng.random(2 * len(tick), np.float32) for _ in range(4))
     segments = SegmentSums(np.repeat(tick, 2), np.tile([0, 3], len(tick)), *columns)
     return Judged({"ttft": track}, {"ttft": segments}, np.ones(n))
 
