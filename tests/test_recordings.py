@@ -204,14 +204,16 @@ def test_however_the_requests_are_cut_the_incidents_are_the_same(bundled: Path, 
     assert_same(facts(dw.scan(files, **extra).incidents), facts(dw.scan(bundled).incidents))
 
 
-@pytest.mark.parametrize(("lasting_s", "leads"), [(70.0, "ttft"), (90.0, "latency")])
+@pytest.mark.parametrize(
+    ("run", "lasting_s", "leads"), [("pressure", 70.0, "ttft"), ("pressure", 90.0, "latency"), ("hour", 90.0, "ttft")]
+)
 def test_pressure_as_it_was_seen_live_is_told_in_time_and_explained_whichever_signal_leads(
-    lasting_s: float, leads: str
+    run: str, lasting_s: float, leads: str
 ) -> None:
-    """A recording of `benchmarks/live_vllm.py pressure`; the change came at a known time."""
+    """Recordings of `benchmarks/live_vllm.py`, one after a quiet hour; the change came at a known time."""
     folder = Path(__file__).parents[1] / "benchmarks" / "results"
-    changed_at = json.loads((folder / "live_vllm.json").read_text())["pressure"]["changed"]
-    recording = folder / "live_vllm-pressure"
+    changed_at = json.loads((folder / "live_vllm.json").read_text())[run]["changed"]
+    recording = folder / f"live_vllm-{run}"
     report = dw.scan(
         recording / "requests.jsonl.gz",
         metrics=recording / "metrics.om.gz",

@@ -89,7 +89,9 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
     segments = segments_of(scene, lead, first, until) if kept else ()
     inside = _inside(scene, lead, segments, first, until)
     around = replace(scene, series=inside.series)
-    looked_at = around.candidates(lead.stream, first, lead.shift.onset, until) if kept else []
+    about = BY_NAME[lead.signal].text
+    drawn = around.candidates(lead.stream, first, lead.shift.onset, last, answers=about) if kept else []
+    looked_at = [replace(each, values=each.values[: until - first + 1]) for each in drawn]
     causes = _causes(lead, inside, looked_at, scene, first, until) if kept else ()
     health = health_of(scene, checks, lead.stream, first, max(lead.shift.onset, first), until)
     life.seq += 1
@@ -124,6 +126,7 @@ def record(life: Life, scene: Scene, checks: Sequence[Rule], again: Again, last:
             lead.shift.onset,
             last,
             causes=causes,
+            candidates=drawn,
             beside=lambda start, step: watched(checks, health, scene, start, last, step),
         ),
         doses=doses_of(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from driftwatch.attribution.causes.candidates import behind, label
+from driftwatch.attribution.causes.candidates import Candidate, behind, label
 from driftwatch.attribution.checks.health import watched as measured
 from driftwatch.attribution.checks.standard import Rule
 from driftwatch.attribution.scene import Scene
@@ -30,6 +30,7 @@ def chart_of(
     last: int,
     *,
     causes: Sequence[Cause] = (),
+    candidates: Sequence[Candidate] = (),
     beside: Callable[[int, int], Sequence[Line]] = lambda first, step: (),
 ) -> Chart:
     """Signals over what was expected, the candidate causes, and what else is wanted from a tick on, by a step.
@@ -44,6 +45,8 @@ def chart_of(
         Ticks: the first that is looked at, that of the change, the last.
     causes
         Those that are not ruled out are drawn, at most four.
+    candidates
+        Their series, from ``first`` to ``last``.
     beside
         More lines, given the first tick that is drawn and how many ticks make a point.
     """
@@ -53,7 +56,7 @@ def chart_of(
     signals = [_signal_line(f, scene, start, last, step) for f in findings]
     return Chart(
         time=time,
-        lines=(*signals, *_cause_lines(findings, causes, scene, start, onset, last, step), *beside(start, step)),
+        lines=(*signals, *_cause_lines(causes, candidates, start - first, step), *beside(start, step)),
     )
 
 
@@ -91,13 +94,9 @@ def _place(series: str) -> int:
     return _FIRST_LOOKED_AT.index(series) if series in _FIRST_LOOKED_AT else len(_FIRST_LOOKED_AT)
 
 
-def _cause_lines(
-    findings: Sequence[Finding], causes: Sequence[Cause], scene: Scene, first: int, onset: int, last: int, step: int
-) -> list[Line]:
-    if not causes or not findings:
-        return []
-    found = behind(causes, scene.candidates(findings[0].stream, first, onset, last), _CAUSES)
-    return [Line(name=label(c), unit=c.unit, role=c.role, value=_thin(c.values, step)) for _, c in found]
+def _cause_lines(causes: Sequence[Cause], candidates: Sequence[Candidate], skip: int, step: int) -> list[Line]:
+    found = behind(causes, candidates, _CAUSES)
+    return [Line(name=label(c), unit=c.unit, role=c.role, value=_thin(c.values[skip:], step)) for _, c in found]
 
 
 def _signal_line(finding: Finding, scene: Scene, first: int, last: int, step: int) -> Line:

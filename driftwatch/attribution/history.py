@@ -16,6 +16,9 @@ from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.robust import sums
 from driftwatch.ticks import Ticks
 
+NEAR_THE_BOUND = 2.0
+"""Residuals by segment are bounded at 3 or more: a mean beyond this may be of some that were cut."""
+
 
 @dataclass(slots=True)
 class StreamHistory:
@@ -94,11 +97,22 @@ class StreamHistory:
         return SegmentSums(tick, segment, *(column.astype(np.float64) for column in whole[len(_KEYS) :]))
 
     def mean_within(self, name: str, segments: Collection[int], first: int, last: int) -> Floats:
-        """One signal's mean excess over some segments in each tick of ``[first, last]``; NaN where there is none."""
+        """One signal's mean excess over some segments in each tick of ``[first, last]``; NaN where there is none.
+
+        Summed residuals are bounded, so that one request makes no part. Where most of a tick's are at the bound, the
+        values themselves say how much, beside what is expected in other ticks: else it would have no ups and downs.
+        """
         found, n = self.segment_sums(name, first, last), last - first + 1
         rows = np.isin(found.segment, list(segments))
-        count, total = (sums(found.tick[rows] - first, x[rows], n) for x in (found.count, found.total))
-        return np.where(count > 0, total / np.maximum(count, 1e-9), np.nan)
+        columns = (found.count, found.total, found.raw)
+        count, total, raw = (sums(found.tick[rows] - first, column[rows], n) for column in columns)
+        some = np.where(count > 0, np.maximum(count, 1e-9), np.nan)
+        mean, value = total / some, raw / some
+        cut, usual = np.abs(mean) >= NEAR_THE_BOUND, np.abs(mean) < NEAR_THE_BOUND
+        if not (cut.any() and usual.any()):
+            return np.asarray(mean)
+        beyond = value - float(np.median((value - mean)[usual]))
+        return np.where(cut & (np.sign(mean) * beyond > np.abs(mean)), beyond, mean)
 
     def segment_numbers(self) -> list[int]:
         """Segments that ever had traffic here."""

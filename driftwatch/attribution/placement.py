@@ -74,6 +74,19 @@ def of_pod(store: SeriesStore, pod: str) -> SeriesStore | None:
     return store.only([*named, *(series for series in store.tracks if not _label(series, PODS))])
 
 
+def by_engine(store: SeriesStore, name: str) -> dict[str, SeriesId]:
+    """The series of a name that the processes of engines expose, by pod, or by what was scraped where no pod is named.
+
+    Exporters beside an engine expose series of the same name; of those that say where they are, only engines' count.
+    """
+    engines = {_place(series) for series in store.tracks if series.name in _ENGINE}
+    return {place: series for series in store.ids(name) if (place := _place(series)) in engines or not engines}
+
+
+def _place(series: SeriesId) -> str:
+    return _label(series, (*PODS, "instance"))
+
+
 def _about_us(series: SeriesId, pods: Collection[str], hosts: Collection[str]) -> bool:
     """Alerts that name neither pod nor host may be about anything, and so about us."""
     return _label(series, PODS) in ("", *pods) and _host(series) in ("", *hosts)

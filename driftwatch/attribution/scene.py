@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from driftwatch.attribution.causes.answering import answering
 from driftwatch.attribution.causes.candidates import Candidate, Event
 from driftwatch.attribution.causes.derived import derived
 from driftwatch.attribution.causes.dose import trailing
 from driftwatch.attribution.history import StreamHistory
+from driftwatch.attribution.restarts import restarts
 from driftwatch.baseline import ResponseBaseline
 from driftwatch.config import Config
 from driftwatch.events.catalogue import BY_NAME as SERIES
@@ -71,20 +73,23 @@ class Scene:
         return self.config.ticks.width_s
 
     def events(self, first: int, last: int) -> list[Event]:
-        """Markers between two ticks, counted from the first."""
+        """Markers and restarts between two ticks, counted from the first."""
         tick = np.floor(self.markers.at / self.width).astype(np.int64)
-        return [
+        marked = [
             Event(int(tick[k] - first), self.markers.kind[k], self.markers.text[k], self.markers.labels[k])
             for k in np.flatnonzero((tick >= first) & (tick <= last))
         ]
+        return [*marked, *restarts(self.series, [int(each - first) for each in tick], first, last)]
 
-    def candidates(self, stream: str, first: int, onset: int, last: int) -> list[Candidate]:
-        """All that may explain what this stream felt, by ticks from ``first`` to ``last``."""
+    def candidates(self, stream: str, first: int, onset: int, last: int, *, answers: bool = False) -> list[Candidate]:
+        """All that may explain what this stream felt, by ticks from ``first`` to ``last``; or what its answers say."""
+        found = 1.0 - self.histories[stream].signal("prefill_share", first, last)[1]
         return [
             *self._traffic(stream, first, onset, last),
             *self._measured(first, last),
             *self._host_memory(first, last),
             *derived(self.series, first, last),
+            *(answering(self.series, found, first, onset, last) if answers else ()),
         ]
 
     def bystanders(self, first: int, last: int) -> list[Floats]:

@@ -39,7 +39,14 @@ KINDS = {
     "telemetry": "telemetry lost",
 }
 _RATIOS = {ratio.name: ratio for ratio in RATIOS}
-_CAUSES = {"traffic": "traffic", "held_tokens": "tokens in flight", "concurrency_cap": "cap on concurrent requests"}
+_CAUSES = {
+    "traffic": "traffic",
+    "held_tokens": "tokens in flight",
+    "concurrency_cap": "cap on concurrent requests",
+    "concurrency": "requests decoded at once",
+    "cached_share": "part of the prompt taken from the cache",
+    "engine_age": "age of the engine's process",
+}
 _ROLES = {"exogenous": "load", "mechanism": "engine", "event": "event"}
 _TIERS = {"supported": "supported", "consistent": "consistent", "ruled_out": "ruled out"}
 _MOST = 12  # rows of a table; how many were left out is said

@@ -122,6 +122,27 @@ _CACHE = (
         (("vLLM", ("--enable-prefix-caching",)), ("SGLang", ("no --disable-radix-cache",))),
     ),
 )
+_BATCHED = (
+    Step("Send one prompt when it is quiet and again when it is busy, at temperature 0, and compare the answers"),
+    Step(
+        "Let answers depend on the batch no more (batch-invariant kernels)",
+        "slower; not on every GPU",
+        (("vLLM", ("VLLM_BATCH_INVARIANT=1 in its environment",)), ("SGLang", ("--enable-deterministic-inference",))),
+    ),
+    Step("Decode fewer sequences at once until that is known", "more queueing, less peak throughput", _FEWER),
+)
+_REUSED = (
+    Step("Send one prompt twice, the second time out of the cache, at temperature 0, and compare the answers"),
+    Step(
+        "Turn prefix caching off on one replica and compare its answers with the others'",
+        "slower first tokens there",
+        (("vLLM", ("--no-enable-prefix-caching",)), ("SGLang", ("--disable-radix-cache",))),
+    ),
+)
+_AGED = (
+    Step("Compare the answers of a replica that has just started with those of the oldest, for the same prompts"),
+    Step("Restart replicas one after another until what spoils with time is found", "their requests and their caches"),
+)
 _DRAFTS = (
     Step("Compare the draft acceptance rate before and after: a draft model no longer fits what is asked"),
     Step(
@@ -200,6 +221,9 @@ _WORKLOAD = (
 )
 _BY_NAME: tuple[tuple[tuple[str, ...], tuple[Step, ...]], ...] = (
     (("concurrency_cap",), _CAP),
+    (("concurrency",), _BATCHED),
+    (("cached_share",), _REUSED),
+    (("engine_age",), _AGED),
     (("prefix", "cached"), _CACHE),
     (("spec_decode",), _DRAFTS),
     (("throttl", "clock", "temperature", "power"), _CLOCKS),

@@ -6,8 +6,8 @@ from driftwatch.baseline import Judged, Observed, SegmentSums
 from driftwatch.state import pack, unpack
 
 
-def sums(tick, segment, count, total):
-    columns = (np.asarray(x, float) for x in (count, total, total, total))
+def sums(tick, segment, count, total, raw=None):
+    columns = (np.asarray(x, float) for x in (count, total, total, total if raw is None else raw))
     return SegmentSums(np.asarray(tick), np.asarray(segment), *columns)
 
 
@@ -26,6 +26,14 @@ def test_ticks_without_requests_are_nan_not_zero():
     np.testing.assert_array_equal(found, [np.nan, 0.5, np.nan, np.nan, np.nan])
     assert np.isnan(kept.mean_within("ttft", [], 9, 13)).all()
     assert np.isnan(kept.mean_within("itl", [0], 9, 13)).all()
+
+
+def test_where_residuals_are_at_their_bound_the_values_say_how_much():
+    usual, slow = [0.1, -0.1, 0.0, 0.2], [4.0, 5.5, 1.0, -3.4]
+    excess = np.array([*usual, *slow])
+    told = np.clip(excess, -3.0, 3.0)
+    kept = history(sums(np.arange(8), np.zeros(8, int), np.full(8, 10), 10 * told, 10 * (excess - 1.5)))
+    np.testing.assert_allclose(kept.mean_within("ttft", [0], 0, 7), excess, atol=1e-9)
 
 
 def test_a_tick_that_comes_in_two_pieces_is_one():

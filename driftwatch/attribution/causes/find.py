@@ -17,7 +17,7 @@ from driftwatch.attribution.causes.dose import clipped
 from driftwatch.attribution.causes.effect import Effect, aligned, effect_of
 from driftwatch.attribution.causes.measure import measured
 from driftwatch.attribution.causes.physics import acts
-from driftwatch.attribution.causes.screening import LATE_S, screen, turning_point
+from driftwatch.attribution.causes.screening import LATE_S, Screened, screen, turning_point
 from driftwatch.attribution.causes.shares import Share
 from driftwatch.attribution.causes.verdict import PINNED, event_cause, ruled_out, verdict
 from driftwatch.config import Attribution
@@ -29,6 +29,8 @@ EVENT_SLACK_S = 30.0
 """An event this far outside the onset's interval is still beside it."""
 EVENTS_S = 900.0
 """Events further from the onset than this are not mentioned."""
+COARSE = {"concurrency": "kv_cache_usage"}
+"""How many requests run, and what they fill."""
 _YOUNG_TICKS = 12
 _RANK: dict[Tier, int] = {"supported": 0, "consistent": 1, "ruled_out": 2}
 
@@ -108,17 +110,24 @@ def find_causes(
     late = _latest(effect)
     harm = np.maximum(np.nan_to_num(effect.excess[onset:]), 0.0)
     screened = [screen(family, onset, tick_s, late, harm) for family in families(candidates, onset, worse)]
-    passed = sorted((s for s in screened if not s.out), key=lambda s: (not acts(s.family, signal), -s.shift))
+    passed = _not_said_twice([s for s in screened if not s.out])
+    passed = sorted(passed, key=lambda s: (not acts(s.family, signal), -s.shift))
     examined = passed[: settings.max_candidates]  # first what is known to act on this, then what moved most
     near = [event for event in events if _near(event, effect, onset_interval)]
     cases, event_shares = measured(effect, examined, near, screened, rng, bystanders)
     causes = [verdict(case, settings.significance) for case in cases]
-    away = [e for e in events if e not in near and abs(e.at_tick - onset) * tick_s <= EVENTS_S]
+    away = _nearest([e for e in events if abs(e.at_tick - onset) * tick_s <= EVENTS_S], near, onset)
     told = [event_cause(e, s, (e.at_tick - onset) * tick_s, True) for e, s in zip(near, event_shares, strict=True)]
     told += [event_cause(e, Share(0.0, 0.0, 0.0), (e.at_tick - onset) * tick_s, False) for e in away]
     out = sorted((s for s in screened if s.out and not s.undecided), key=lambda s: (s.family.exogenous, -abs(s.shift)))
     excluded = [ruled_out(s) for s in out[: settings.max_candidates]]
     return _ordered([*causes, *told, *excluded], settings.significance)
+
+
+def _not_said_twice(passed: Sequence[Screened]) -> list[Screened]:
+    """Without what only says less exactly what another one says, where that may be it."""
+    names = {s.family.head.name for s in passed}
+    return [s for s in passed if COARSE.get(s.family.head.name) not in names]
 
 
 def _latest(effect: Effect) -> int | None:
@@ -136,13 +145,21 @@ def _near(event: Event, effect: Effect, interval: tuple[int, int] | None) -> boo
     return first - slack <= event.at_tick <= last + slack
 
 
+def _nearest(events: Sequence[Event], near: Sequence[Event], onset: int) -> list[Event]:
+    """Of what happened several times, the time nearest to the onset, unless that is near."""
+    told = {(event.kind, event.text): event for event in sorted(events, key=lambda e: -abs(e.at_tick - onset))}
+    known = {(event.kind, event.text) for event in near}
+    return [event for key, event in told.items() if key not in known]
+
+
 def _ordered(causes: Sequence[Cause], level: float) -> tuple[Cause, ...]:
     """Best tier first, then the least doubt, then the larger share; a driver right behind what it drives."""
     places = [_place(cause, level) for cause in causes]
     standing = {cause.via: place for cause, place in zip(causes, places, strict=True) if cause.role == "mechanism"}
     for i, cause in enumerate(causes):
         if cause.role == "exogenous" and cause.tier != "ruled_out" and cause.via in standing:
-            places[i] = (*standing[cause.via], 1.0)
+            behind = (*standing[cause.via], 1.0)
+            places[i] = behind if behind[0] <= places[i][0] else places[i]  # unless it is surer than what it drives
     return tuple(causes[i] for i in sorted(range(len(causes)), key=places.__getitem__))
 
 

@@ -12,7 +12,7 @@ from driftwatch.attribution.causes.candidates import Event, Family, held, label
 from driftwatch.attribution.causes.dose import Dose, dose_response, followed, readings, trailing, usable_ticks
 from driftwatch.attribution.causes.effect import Effect
 from driftwatch.attribution.causes.physics import acts, if_fed, unlikely, with_steps
-from driftwatch.attribution.causes.screening import HEADROOM, Screened
+from driftwatch.attribution.causes.screening import HEADROOM, Screened, ran_short
 from driftwatch.attribution.causes.shares import Share, best_lag, family_term, parts, shares, step_term
 from driftwatch.attribution.causes.verdict import PINNED_AT, Case, decided
 
@@ -58,7 +58,8 @@ def measured(
     cases = _against(effect, cases, bystanders, _recent(traffic, effect))
     if not near:  # beside an event nobody can tell whose step it is
         cases = with_steps(cases, screened, effect)
-    cases = [_downstream(case, cases, effect.settings.significance) for case in cases]
+    short = [s.family for s in screened if ran_short(s, effect.onset)]
+    cases = [_downstream(case, cases, short, effect.settings.significance) for case in cases]
     return _chained(effect, cases), event_shares
 
 
@@ -141,8 +142,9 @@ def _beside(case: Case, near: Sequence[Event], event_shares: Sequence[Share]) ->
 
 
 def _apart(effect: Effect, cases: Sequence[Case], rng: np.random.Generator) -> list[Case]:
-    """Where several mechanisms pass, test each beyond the others."""
-    passing = [c for c in cases if c.passes(effect.settings.significance) and not c.family.exogenous]
+    """Where several mechanisms could be claimed, test each beyond the others."""
+    level = effect.settings.significance
+    passing = [c for c in cases if c.passes(level) and not c.family.exogenous and decided(c, level)[0] == "supported"]
     if len(passing) < 2:
         return list(cases)
     together: dict[int, str] = {}
@@ -184,11 +186,12 @@ def _curved(other: Family, like: Family) -> list[Floats]:
     return values + [np.maximum(each, np.quantile(each, headroom)) for each in values]
 
 
-def _downstream(case: Case, cases: Sequence[Case], level: float) -> Case:
-    """What another mechanism may have moved is not told apart from it while that one stands."""
+def _downstream(case: Case, cases: Sequence[Case], short: Sequence[Family], level: float) -> Case:
+    """What another mechanism may have moved is not told apart from it while that one stands, or where it ran short."""
     above = UPSTREAM.get(case.family.head.name, ())
-    standing = [c for c in cases if c.family.head.name in above and decided(c, level)[0] != "ruled_out"]
-    return replace(case, together=standing[0].family.label, step="") if standing else case
+    standing = [c.family for c in cases if decided(c, level)[0] != "ruled_out"] if above else []
+    found = [family for family in (*standing, *short) if family.head.name in above]
+    return replace(case, together=found[0].label, step="") if found else case
 
 
 def _likeness(effect: Effect, one: Family, other: Family) -> float:

@@ -27,6 +27,8 @@ LEAST_BLOCKS = 8
 """Blocks of 30 s since the onset, and before it, without which a step is not looked at."""
 PARTS = 4
 """Parts of an incident in each of which a drift must explain what was felt; the first may be too early to tell."""
+BACK = 0.2
+"""A part of a drift may fall short of the one before it by this share of the whole: that is how it is measured."""
 _DECODING = ("itl", "latency", "itl_tail", "latency_tail", "itl_bursts", "latency_bursts")
 _WAITING = ("ttft", "ttft_tail", "ttft_bursts")
 _REACHED = 0.99
@@ -55,6 +57,8 @@ class Law:
     fed
         It also fills where answers merely take longer, for whatever reason: only what users asked for can fill it as a
         cause.
+    counts
+        Signals that are the same thing, counted by request: they go with it whatever it does.
     """
 
     on: tuple[str, ...]
@@ -63,6 +67,7 @@ class Law:
     floor: float = 0.0
     runs_out: bool = False
     fed: bool = False
+    counts: tuple[str, ...] = ()
 
 
 LAWS: dict[str, Law] = {
@@ -73,7 +78,7 @@ LAWS: dict[str, Law] = {
     "spec_decode_accept_length": Law(_DECODING),
     "spec_decode_accept_rate": Law(_DECODING, least=0.1),
     # what the cache does not find is computed: by definition for the share, in time for the first token
-    "prefix_hit_rate": Law(("prefill_share", *_WAITING), least=0.4, most=2.5),
+    "prefix_hit_rate": Law(("prefill_share", *_WAITING), least=0.4, most=2.5, counts=("prefill_share",)),
     # prompt tokens computed beyond those asked for hold up everything else
     "prompt_tokens": Law((*_WAITING, *_DECODING), least=0.1, most=4.0, floor=0.2),
     "host_memory": Law((*_DECODING, *_WAITING), runs_out=True),
@@ -177,9 +182,8 @@ def _told(case: Case, law: Law, candidate: Candidate, moved: Moved, values: Floa
 
 def _drifted(case: Case, law: Law, candidate: Candidate, moved: Moved, values: Floats, effect: Effect) -> str:
     known = effect.signal in law.on and not law.runs_out and case.share.known >= LEAST_SHARE
-    if not (
-        known and _clear(moved) and _enough(law, candidate, moved, effect) and _along(law, candidate, values, effect)
-    ):
+    clear = _clear(moved) or (moved.up and effect.signal in law.counts)
+    if not (known and clear and _enough(law, candidate, moved, effect) and _along(law, candidate, values, effect)):
         return ""
     return f"the signal went with it all the way, by as much as it can pass on ({_change(moved)})"
 
@@ -219,7 +223,10 @@ def _clear(moved: Moved) -> bool:
 
 
 def _along(law: Law, candidate: Candidate, values: Floats, effect: Effect) -> bool:
-    """Whether it drifted away part by part, and the signal with it, each time by what it can pass on."""
+    """Whether it drifted away part by part, and the signal with it, each time by what it can pass on.
+
+    What the signal counts need not drift.
+    """
     if effect.signal.endswith(("_tail", "_bursts")):
         return False
     healthy = float(np.median(values[: effect.onset])), float(np.nanmedian(effect.excess[: effect.onset]))
@@ -232,7 +239,8 @@ def _along(law: Law, candidate: Candidate, values: Floats, effect: Effect) -> bo
             return False
         owns.append(own)
         passed.append((float(np.nanmedian(effect.excess[part])) - healthy[1]) / own)
-    drifted = bool((np.diff(owns) > 0).all()) and owns[-1] >= 2 * owns[0]
+    drifted = min(np.diff(owns)) >= -BACK * max(owns) and owns[-1] >= 2 * owns[0]
+    drifted = drifted or effect.signal in law.counts
     return drifted and all(law.least <= each <= law.most for each in passed[1:])
 
 

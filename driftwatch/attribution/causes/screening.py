@@ -24,6 +24,8 @@ NEVER = 0.02
 """What is as high in fewer healthy stretches than this moved although its noise is as large."""
 HEADROOM = 0.7
 """Something that can run out does no harm below this share of its ceiling."""
+GROWING = ("engine_age",)
+"""What begins with an event and does harm as it grows, however long after."""
 UNDECIDED = "it moved, but hardly more than usual"
 
 
@@ -93,6 +95,11 @@ def screen(family: Family, onset: int, tick_s: float, late: int | None = None, h
     return Screened(family, members, _objection(family, members, onset, tick_s, late))
 
 
+def ran_short(screened: Screened, onset: int) -> bool:
+    """Whether a family moved the bad way and had no headroom, however late: it may have moved others all the same."""
+    return screened.shift >= NO_SHIFT and _fullest(screened.family, screened.members, onset) >= HEADROOM
+
+
 def movement(values: Floats, onset: int, tick_s: float, harm: Floats | None = None) -> Moved:
     """Robust shift of the median at the onset, and its placebo.
 
@@ -147,6 +154,26 @@ def turning_point(values: Floats) -> int:
     return int(np.argmin(np.cumsum(values - values.mean()))) + 1
 
 
+def beginning(values: Floats) -> int:
+    """The most likely tick at which a series began to move: where it steps or, if that fits better, begins to drift.
+
+    Examples
+    --------
+    >>> beginning(np.r_[np.zeros(7), np.ones(5)]), beginning(np.r_[np.zeros(40), np.linspace(0.1, 4.0, 40)])
+    (7, 39)
+    """
+    n, centred = len(values), values - values.mean()
+    at = np.arange(1, n)
+    stepped = np.cumsum(centred)[:-1] ** 2 * n / (at * (n - at))
+    drifting = np.cumsum(np.cumsum(centred[::-1]))[::-1][1:]  # at k: sum over t >= k of (t - k + 1) times the value
+    length = (n - at).astype(np.float64)
+    total, squares = length * (length + 1) / 2, length * (length + 1) * (2 * length + 1) / 6
+    drifted = drifting**2 / np.maximum(squares - total**2 / n, 1e-12)
+    if drifted.max() > stepped.max():
+        return int(at[int(np.argmax(drifted))]) - 1
+    return turning_point(values)
+
+
 def _means(values: Floats, width: int) -> Floats:
     """Means over neighbouring blocks, counted from the end."""
     width = min(width, len(values))
@@ -168,7 +195,7 @@ def _objection(family: Family, members: tuple[Moved, ...], onset: int, tick_s: f
         return UNDECIDED
     if not any(moved.up for moved in deciding):
         return f"it is as high in {most.placebo:.0%} of healthy stretches of the same length (placebo in time)"
-    return _too_late(family, members, onset, tick_s, late)
+    return "" if family.head.name in GROWING else _too_late(family, members, onset, tick_s, late)
 
 
 def _fullest(family: Family, members: tuple[Moved, ...], onset: int) -> float:
@@ -183,5 +210,5 @@ def _fullest(family: Family, members: tuple[Moved, ...], onset: int) -> float:
 def _too_late(family: Family, members: tuple[Moved, ...], onset: int, tick_s: float, late: int | None) -> str:
     if late is None:
         return ""
-    turned = min(turning_point(v) for v, moved in zip(family.values, members, strict=True) if moved.up)
+    turned = min(beginning(v) for v, moved in zip(family.values, members, strict=True) if moved.up)
     return f"it moved {(turned - onset) * tick_s:.0f} s after the onset" if turned > late else ""
