@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Generic, TypeVar, cast
 
@@ -56,14 +57,20 @@ class Packed(Generic[Piece]):
     @property
     def piece(self) -> Piece:
         """As it was."""
-        columns: dict[str, Any] = dict(zip(_COLUMNS[self.kind], expanded(self.written, self.n, self.data), strict=True))
-        made: Any = replace(empty(), **columns) if self.kind is Ticks else self.kind(**columns)
-        return cast("Piece", made)
+        return cast("Piece", _unpacked(self))
 
     @property
     def tick(self) -> Ints:
         """Ticks of the rows, shape (n,)."""
         return _ticks(self.piece)
+
+
+@lru_cache(maxsize=256)  # one explanation reads the same pieces again and again; a megabyte or two for all streams
+def _unpacked(packed: Packed[Any]) -> Any:
+    columns: dict[str, Any] = dict(
+        zip(_COLUMNS[packed.kind], expanded(packed.written, packed.n, packed.data), strict=True)
+    )
+    return replace(empty(), **columns) if packed.kind is Ticks else packed.kind(**columns)
 
 
 Pieces = list[Piece | Packed[Piece]]
