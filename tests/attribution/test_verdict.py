@@ -5,17 +5,19 @@ import pytest
 
 from driftwatch.attribution.causes.candidates import Candidate, families
 from driftwatch.attribution.causes.dose import Dose
-from driftwatch.attribution.causes.measure import _aside
+from driftwatch.attribution.causes.effect import effect_of
+from driftwatch.attribution.causes.measure import _aside, _within_the_whole
 from driftwatch.attribution.causes.screening import Moved, Screened
 from driftwatch.attribution.causes.shares import Share, family_term, shares, window_of
 from driftwatch.attribution.causes.verdict import Case, decided, verdict
+from driftwatch.config import Attribution
 
 
-def case(role="exogenous", *, placebo=0.0, wander=0.0, **more):
-    (family,) = families([Candidate("traffic", role, np.arange(20.0))], 10, 1.0)
+def case(role="exogenous", *, placebo=0.0, wander=0.0, name="traffic", sure=0.5, **more):
+    (family,) = families([Candidate(name, role, np.arange(20.0))], 10, 1.0)
     screened = Screened(family, (Moved(1.0, 2.0, 5.0, placebo),))
     dose = Dose(correlation=0.6, single=0.001, familywise=0.001, lag=0, follows=-0.5, readings=40, spread=1.0)
-    share = Share(0.5, 0.7, 0.9, 0.5, wander)
+    share = Share(sure, 0.7, 0.9, sure, wander)
     return Case(screened, share, dose, ticks=60, readings=40, pinned=0.0, lag_s=0.0, chain=("traffic", "ttft"), **more)
 
 
@@ -33,6 +35,18 @@ def test_beside_a_mechanism_that_stands_only_its_driver_is_blamed():
     assert _aside(driver, [driver, other]) is driver
     assert decided(_aside(other, [driver, other]), 0.05)[0] == "consistent"
     assert _aside(other, [other]) is other
+
+
+def test_beside_a_mechanism_that_nobody_drives_no_traffic_is_blamed():
+    mechanism, other = case("mechanism"), case()
+    assert decided(_aside(other, [other, mechanism]), 0.05)[0] == "consistent"
+
+
+@pytest.mark.parametrize(("sure", "tiers"), [(0.4, ["supported", "supported"]), (0.7, ["consistent", "supported"])])
+def test_two_mechanisms_explain_no_more_than_all_and_the_one_that_is_known_to_act_stands(sure, tiers):
+    effect = effect_of(np.r_[np.zeros(100), np.ones(60)], 100, 5.0, Attribution(), "ttft")
+    cases = [case("mechanism", name=name, sure=sure) for name in ("a", "preemptions")]
+    assert [decided(c, 0.05)[0] for c in _within_the_whole(effect, cases)] == tiers
 
 
 def test_the_range_that_is_printed_allows_for_what_healthy_times_wander_by():

@@ -14,7 +14,7 @@ from driftwatch.attribution.causes.effect import Effect
 from driftwatch.attribution.causes.physics import acts, if_fed, unlikely, with_steps
 from driftwatch.attribution.causes.screening import HEADROOM, Screened, ran_short
 from driftwatch.attribution.causes.shares import Share, best_lag, family_term, parts, shares, step_term
-from driftwatch.attribution.causes.verdict import PINNED_AT, Case, decided
+from driftwatch.attribution.causes.verdict import PINNED_AT, Case, decided, surely
 
 Floats = NDArray[np.float64]
 
@@ -204,7 +204,7 @@ def _chained(effect: Effect, cases: Sequence[Case]) -> list[Case]:
     """Name what drives each mechanism: the traffic that explains most of its rise."""
     traffic = [case for case in cases if case.family.exogenous]
     if not traffic:
-        return [if_fed(case) for case in cases]
+        return _within_the_whole(effect, [if_fed(case) for case in cases])
     drives: dict[int, tuple[str, float]] = {}
     chains: dict[int, tuple[str, ...]] = {}
     mechanisms = []
@@ -221,15 +221,29 @@ def _chained(effect: Effect, cases: Sequence[Case]) -> list[Case]:
                 drives[id(driver)], chains[id(driver)] = (case.family.label, explained[top]), case.chain
         mechanisms.append(if_fed(case))
     drivers = [replace(t, drives=drives[id(t)], chain=chains[id(t)]) if id(t) in drives else t for t in traffic]
-    if any(decided(case, effect.settings.significance)[0] == "supported" for case in mechanisms):
-        drivers = [_aside(t, drivers) for t in drivers]
-    return mechanisms + drivers
+    mechanisms = _within_the_whole(effect, mechanisms)
+    claimed = [m for m in mechanisms if decided(m, effect.settings.significance)[0] == "supported"]
+    return mechanisms + [_aside(t, [*drivers, *claimed]) if claimed else t for t in drivers]
 
 
-def _aside(case: Case, drivers: Sequence[Case]) -> Case:
-    """Beside a mechanism that stands, only what drives one is blamed: other traffic often moves with that."""
-    driver = next((d for d in drivers if d.drives is not None), None)
-    return case if case.drives is not None or driver is None else replace(case, together=driver.family.label)
+def _aside(case: Case, others: Sequence[Case]) -> Case:
+    """Beside a mechanism that stands, only what drives one is blamed: other traffic often moves with either."""
+    instead = next((c for c in others if c.drives is not None or not c.family.exogenous), None)
+    return case if case.drives is not None or instead is None else replace(case, together=instead.family.label)
+
+
+def _within_the_whole(effect: Effect, cases: Sequence[Case]) -> list[Case]:
+    """Mechanisms together explain no more than all: what is known to act comes first, then what explains more."""
+    level = effect.settings.significance
+    claimed = [c for c in cases if decided(c, level)[0] == "supported"]
+    claimed.sort(key=lambda c: (not acts(c.family, effect.signal), -surely(c, level)))
+    total, instead = 0.0, dict[int, str]()
+    for case in claimed:
+        if total + surely(case, level) > 1.0:
+            instead[id(case)] = claimed[0].family.label
+        else:
+            total += surely(case, level)
+    return [replace(c, together=instead[id(c)], step="") if id(c) in instead else c for c in cases]
 
 
 def _rise(effect: Effect, mechanism: Family, traffic: Sequence[Family]) -> list[float]:

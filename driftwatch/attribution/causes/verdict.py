@@ -98,8 +98,13 @@ def verdict(case: Case, significance: float) -> Cause:
         Level of the permutation test.
     """
     tier, reason = decided(case, significance)
-    share = replace(case.share, low=case.share.known) if reason == case.step else case.share
+    share = replace(case.share, low=surely(case, significance))
     return _cause(case.screened, tier, reason, share, case.lag_s, case.chain, _evidence(case))
+
+
+def surely(case: Case, significance: float) -> float:
+    """What it explains at least: of a claim by its step, beside what is known to act and not beside everything."""
+    return case.share.known if decided(case, significance)[1] == case.step else case.share.low
 
 
 def ruled_out(screened: Screened) -> Cause:
