@@ -23,7 +23,8 @@ from hosting.requests import fields
 from machine import machine
 
 RESULTS = Path(__file__).parent / "results"
-SECTIONS = ("cost", "beside", "imports", "memory", "busy", "many")
+SECTIONS = ("cost", "beside", "imports", "memory", "busy", "many", "filled")
+MEMORY = ("five_million", "busy", "a_thousand", "filled")
 PACKAGES = ("numpy", "pydantic", "river", "opentelemetry-sdk")
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     parser.add_argument("--only", choices=SECTIONS, action="append", help="measure this part alone")
     given = parser.parse_args()
     found = earlier() | {"machine": machine(PACKAGES, 2)} | measured(given.only or SECTIONS, quick=given.quick)
-    found["memory"] = [found[name] for name in ("five_million", "busy", "a_thousand") if name in found]
+    found["memory"] = [found[name] for name in MEMORY if name in found]
     print(page(found))
     if not given.quick:
         (RESULTS / "overhead.json").write_text(json.dumps(found) + "\n", encoding="utf-8")
@@ -61,6 +62,8 @@ def measured(sections: tuple[str, ...], *, quick: bool) -> dict[str, Any]:
         found["busy"] = memory(5_000_000 // part, 3, 3, 22.4)
     if "many" in sections:  # each of a thousand watched by itself
         found["a_thousand"] = memory(1_200_000 // part, 1000, 1000, 400.0)
+    if "filled" in sections:  # the same traffic for each of fewer streams, until all that is kept of them is full
+        found["filled"] = memory(1_000_000 // part, 20, 20, 8.0)
     return found
 
 

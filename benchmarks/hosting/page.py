@@ -53,8 +53,9 @@ MEMORY = """
 
 *In use* is what the allocator holds less what is free in it: buffers of many sizes leave holes, and room for rows to
 come is in use before it is resident. What is learnt is the newest 17,280 ticks that had requests: a day where each tick
-has some (three busy models), more than a week where a model has a request every 40 s (a thousand models, 16 of them
-watched).
+has some, more than a week where a model has a request every 40 s (a thousand models, 16 of them watched). A thousand
+models that are all watched have a request every 2.5 s each; twenty such models are watched for longer, until all
+windows are full: two hours of rows, four of silences, six of history, and what is learnt.
 
 ![Memory](overhead.svg)
 
@@ -64,6 +65,14 @@ watched).
 GROWTH = """
 With {watched} streams watched, from the 30th hour on: {resident} MB resident a million requests, {used} MB in use
 (slope, and twice its standard error).
+"""
+
+
+OWNERS = """
+What is held of a stream, in kB (arrays, compressed columns and their containers), {watched} streams watched:
+
+| what | at 1% | at half | at the end, {hours:.1f} h |
+|---|---|---|---|
 """
 
 
@@ -106,9 +115,20 @@ def _memory(rows: list[dict[str, Any]]) -> Iterator[str]:
             f"| {row['cpu_us_a_request']:.0f} | {row['shed']} | {row['incidents']} |\n"
         )
     for row in rows:
+        if row.get("owners"):
+            yield from _owners(row)
+    for row in rows:
         late = [point for point in row["curve"] if point["hours"] > _DAY_H]
         if len(late) > 10:
             yield GROWTH.format(watched=row["watched"], resident=_slope(late, "mb"), used=_slope(late, "used_mb"))
+
+
+def _owners(row: dict[str, Any]) -> Iterator[str]:
+    """What is held of a stream, and for what."""
+    yield OWNERS.format(watched=f"{row['watched']:,}", hours=row["curve"][-1]["hours"])
+    whole = [{"all": sum(each.values())} | each for each in row["owners"]]
+    for owner in whole[0]:
+        yield f"| {owner} | " + " | ".join(f"{each[owner] / 1e3:.0f}" for each in whole) + " |\n"
 
 
 def _slope(points: list[dict[str, Any]], key: str) -> str:

@@ -12,7 +12,7 @@ from driftwatch.baseline.features import FEATURES, LOAD_SPAN, LONG_SPAN, Seen, W
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
 from driftwatch.baseline.load import SLOWER, UsualLoad, less_load, slower
 from driftwatch.baseline.parts import by_part, parts_name, parts_of
-from driftwatch.baseline.pending import NEVER, Pending, one_of, outside
+from driftwatch.baseline.pending import SLOWEST, Pending, Queue, counted, one_of, outside
 from driftwatch.baseline.reuse import Asked, asked_of, expected_rise
 from driftwatch.baseline.senders import Senders
 from driftwatch.baseline.shares import Shares
@@ -76,7 +76,7 @@ class StreamBaseline:
     warmup: list[Ticks] = field(default_factory=list)
     warmup_first: int | None = None
     down: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    pending: list[Pending] = field(default_factory=list)
+    pending: Queue = field(default_factory=Queue)
     work: Floats = field(default_factory=lambda: np.empty(0))
     worth: float = np.inf
     learnt: float = 0.0
@@ -91,13 +91,13 @@ class StreamBaseline:
     def keep(self) -> dict[str, Any]:
         """All that is known, to go on elsewhere as if nothing had happened."""
         kept = {name: getattr(self, name) for name in _STATE}
-        return kept | {"pending": self.pending, "senders": {k: keep(s) for k, s in self.senders.items()}}
+        return kept | {"pending": self.pending.every(), "senders": {k: keep(s) for k, s in self.senders.items()}}
 
     def take(self, state: Mapping[str, Any]) -> None:
         """Go on from what another one knew."""
         for name in _STATE:
             setattr(self, name, state[name])
-        self.pending = list(state["pending"])
+        self.pending = Queue(state["pending"])
         self.senders = {}
         for name, known in state["senders"].items():
             self.senders[name] = Senders(self.sender)
@@ -202,7 +202,7 @@ class StreamBaseline:
     def _begin_again(self, ticks: Ticks, first: int, worth: float = np.inf) -> None:
         self.worth = worth
         self.models, self.senders, self.seen, self.shares = {}, {}, Seen.nothing(), Shares.nothing()
-        self.pending, self.work, self.asked, self.load = [], np.empty(0), Asked(), UsualLoad()
+        self.pending, self.work, self.asked, self.load = Queue(), np.empty(0), Asked(), UsualLoad()
         self.learnt = self.solved = 0.0
         self.warmup, self.warmup_first = [ticks], first
 
@@ -264,7 +264,7 @@ class StreamBaseline:
         asked, part = np.zeros((3, n)), parts_of(ticks)
         tracks: dict[str, Observed] = {}
         segments: dict[str, SegmentSums] = {}
-        distances: dict[str, tuple[Ints, Floats, Floats]] = {}
+        distances = [np.empty((4, 0), np.int64)]
         for signal, model in self.models.items():
             values = measured(signal, ticks, workload)
             values = values.take(np.flatnonzero(inside[values.row]))
@@ -282,9 +282,9 @@ class StreamBaseline:
             if signal in TAILS:
                 row = tick.searchsorted(at)
                 distance = apart(residual, value[row], total[row])
-                distances[TAILS[signal]] = (at, distance, values.count)
+                distances.append(counted(TAILS[signal], at, distance, values.count))
                 late = surely(value if allowed is None else value - allowed, total, model.scale)
-                distances[BURSTS[signal]] = (tick, late, np.ones(len(tick)))
+                distances.append(counted(BURSTS[signal], tick, late, np.ones(len(tick))))
                 slow = distance > max(model.tail.point, self.margins[signal])
                 hits = sums(row, values.count * slow, len(tick))
                 if "output" in BY_NAME[signal].given:
@@ -298,7 +298,8 @@ class StreamBaseline:
         tracks |= of_users(workload, counts, first)
         tracks |= tokens_of(ticks, first, n)
         self.work = np.concatenate([self.work, work])[-(LONG_SPAN - 1) :]
-        self.pending.append(Pending(workload, ticks, distances, np.vstack([np.arange(first, last + 1), asked])))
+        asked = np.vstack([np.arange(first, last + 1), asked])
+        self.pending.add(Pending.of(workload, ticks, np.concatenate(distances, axis=1), asked))
         return Judged(tracks, segments, np.nan_to_num(counts))
 
     def _residual(
@@ -314,16 +315,12 @@ class StreamBaseline:
 
     def learn(self, before: int, skip: tuple[int, int] | None) -> None:
         """Take what was judged before this tick as healthy, but for the ticks in ``skip``."""
-        if not self.pending:
+        ripe = self.pending.take(before)
+        if not ripe:
             return
+        whole = one_of(ripe)  # joined, so that the cuts of the batches leave no trace
         for first, last in outside(skip, before):
-            parts = [p.between(first, last) for p in self.pending]
-            self._absorb(one_of(parts))  # joined, so that the cuts of the batches leave no trace
-            for name, (_, distance, count) in (item for part in parts for item in part.apart.items()):
-                self.models[BY_NAME[name].tail_of].slowest(name).learn(distance, count)
-            for part in parts:
-                self.asked.learn(part.asked[1:])
-        self.pending = [p.between(before, NEVER) for p in self.pending if (p.asked[0] >= before).any()]
+            self._absorb(whole.between(first, last))
         if self.learnt >= self.solved * _REFIT:
             for model in self.models.values():
                 model.settle()
@@ -336,11 +333,16 @@ class StreamBaseline:
     def _absorb_all(self) -> None:
         """The warm-up was fitted already: only count it."""
         self.learnt = self.solved
-        self.pending = []
+        self.pending = Queue()
 
     def _absorb(self, part: Pending) -> None:
+        self.asked.learn(part.asked[1:])
         if not len(part.ticks):
             return
+        for number, name in enumerate(SLOWEST):
+            bucket, count = part.apart[2:, part.apart[0] == number]
+            if len(bucket):
+                self.models[BY_NAME[name].tail_of].slowest(name).count(bucket, count)
         design = part.workload.design(self.centre)
         for signal, model in self.models.items():
             values = measured(signal, part.ticks, part.workload)

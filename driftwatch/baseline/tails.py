@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from driftwatch.state import saved
-from driftwatch.statistics.buckets import BUCKETS, WIDTH, Floats, bucket_of, log_value
+from driftwatch.statistics.buckets import WIDTH, Floats, Ints, bucket_of, log_value
 from driftwatch.statistics.robust import sums
 
 HEALTHY = 0.95
@@ -18,6 +18,8 @@ HEALTHY_TICKS = 0.99
 """The share of healthy ticks that lie below theirs."""
 BURST = math.log(1.5)
 """A tick is slow only if its middle is half as long again as the workload explains."""
+
+_STEP = 64  # buckets for which room is made at once
 
 
 def apart(residual: Floats, middle: Floats, count: Floats) -> Floats:
@@ -62,7 +64,8 @@ class Tail:
     Parameters
     ----------
     counts
-        Shape (2048,): healthy requests (or ticks) by bucket of their distance, in steps of 2%.
+        Shape (n,): healthy requests (or ticks) by bucket of their distance, in steps of 2%; of the buckets that were
+        met, and those between.
     point
         The distance (log units) that most of them do not exceed, as of the last `settle`.
 
@@ -77,24 +80,42 @@ class Tail:
 
     counts: Floats
     point: float
+    low: int = 0
 
     @classmethod
     def nothing(cls) -> Tail:
         """Nothing learnt yet: no request is slow."""
-        return cls(np.zeros(BUCKETS), np.inf)
+        return cls(np.zeros(0), np.inf)
 
     @classmethod
     def of_arrays(cls, name: str, arrays: Mapping[str, Floats]) -> Tail:
         """The inverse of `arrays`."""
-        return cls(arrays[name].copy(), float(arrays[f"{name}_point"][0]))
+        counts = arrays[name].copy()
+        point, *low = arrays[f"{name}_point"].tolist()
+        return cls(counts, point, int(low[0]) if low else 0)  # older files have all buckets
 
     def arrays(self, name: str) -> dict[str, Floats]:
         """All of it as plain arrays, under a name."""
-        return {name: self.counts, f"{name}_point": np.array([self.point])}
+        return {name: self.counts, f"{name}_point": np.array([self.point, self.low])}
 
     def learn(self, distance: Floats, count: Floats) -> None:
         """Count the requests of another healthy stretch; takes effect at the next `settle`."""
-        self.counts += sums(bucket_of(np.exp(distance)), count, BUCKETS)
+        if len(distance):
+            self.count(bucket_of(np.exp(distance)), count)
+
+    def count(self, bucket: Ints, count: Floats | Ints) -> None:
+        """The same for distances that are in buckets."""
+        self._reach(int(bucket.min()) // _STEP * _STEP, int(bucket.max()) // _STEP * _STEP + _STEP)
+        self.counts += sums(bucket - self.low, count, len(self.counts))
+
+    def _reach(self, low: int, high: int) -> None:
+        """Make room for buckets from ``low`` on, and below ``high``."""
+        if len(self.counts):
+            low, high = min(low, self.low), max(high, self.low + len(self.counts))
+        if high - low > len(self.counts):
+            counts = np.zeros(high - low)
+            counts[self.low - low :][: len(self.counts)] = self.counts
+            self.counts, self.low = counts, low
 
     def settle(self, healthy: float = HEALTHY) -> None:
         """Find the point again: the upper edge of the bucket that the next healthy one exceeds in 5% of cases.
@@ -110,6 +131,6 @@ class Tail:
         the next lies above the k-th with probability at most 1 - k / (n + 1).
         """
         reached = np.cumsum(self.counts)
-        if reached[-1] > 0:
+        if len(reached) and reached[-1] > 0:
             rank = min(healthy * (reached[-1] + 1.0), reached[-1])
-            self.point = float(log_value(np.searchsorted(reached, rank)) + WIDTH / 2)
+            self.point = float(log_value(self.low + np.searchsorted(reached, rank)) + WIDTH / 2)

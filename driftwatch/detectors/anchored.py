@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from driftwatch.detectors.protocol import Detector, Moves, Recent, Shift
+from driftwatch.state.compact import Singles, single
 from driftwatch.statistics.buckets import Floats, Ints
 
 _NEVER = 2**60
@@ -62,13 +63,17 @@ class AnchoredDetector:
         self.inner, self.span, self.fold, self.enough = inner, span, fold, enough
         self.series = inner.series
         self.tick: Ints = np.empty(0, np.int64)
-        self.value: Floats = np.empty((0, self.series))
-        self.total: Floats = np.empty((0, self.series))
+        self.value: Singles = np.empty((0, self.series), np.float32)
+        self.total: Singles = np.empty((0, self.series), np.float32)
 
     @property
     def learnt(self) -> list[Floats]:
         """By series, the spans that were learnt from."""
         return self.inner.learnt
+
+    def known(self, series: int) -> int:
+        """How many spans were learnt from."""
+        return self.inner.known(series)
 
     def ready(self, series: int) -> bool:
         """Whether enough is learnt to judge this one."""
@@ -85,8 +90,8 @@ class AnchoredDetector:
     def update(self, tick: Ints, value: Floats, total: Floats) -> Floats:
         """Take rows; returns log R where a span ended, -inf elsewhere."""
         known = len(self.tick)
-        self.tick, self.value = np.concatenate([self.tick, tick]), np.concatenate([self.value, value])
-        self.total = np.concatenate([self.total, total])
+        self.tick, self.value = np.concatenate([self.tick, tick]), np.concatenate([self.value, single(value)])
+        self.total = np.concatenate([self.total, single(total)])
         log_e = np.full(value.shape, -np.inf)
         edges = self._edges()
         for start, end in pairwise(edges):
@@ -105,13 +110,13 @@ class AnchoredDetector:
         return [*begins, len(self.tick)] if ended else begins or [0]
 
     def _folded(self, start: int, end: int) -> tuple[Floats, Floats]:
-        value, total = self.fold(self.value[start:end], self.total[start:end])
+        value, total = self.fold(*(x[start:end].astype(np.float64) for x in (self.value, self.total)))
         return value[None], total[None]
 
     def learn(self, before: int, skip: tuple[int, int] | None = None) -> None:
         """Take spans as healthy until there are enough; then nothing more."""
         spans = None if skip is None else (skip[0] // self.span, skip[1] // self.span)
-        if max(len(known) for known in self.learnt) < self.enough:
+        if max(map(self.known, range(self.series))) < self.enough:
             self.inner.learn(before // self.span, spans)
         else:
             self.inner.learn(-_NEVER, (-_NEVER, _NEVER))

@@ -12,6 +12,7 @@ import numpy as np
 
 from driftwatch.detectors.location import LocationDetector, observed_first
 from driftwatch.detectors.protocol import Moves, Recent
+from driftwatch.state.compact import single
 from driftwatch.statistics.bets import BETS, cell_of, reach_of, table
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.normal import normal_tail
@@ -61,6 +62,7 @@ class AnswerDetector(LocationDetector):
         total
             Shape (n, s): not used, for each answer is one.
         """
+        value = single(value).astype(np.float64)
         self.waiting.add(tick, value)
         if not len(tick):
             return np.empty((0, self.series))
@@ -73,8 +75,7 @@ class AnswerDetector(LocationDetector):
         strength = np.where(some[..., None], self.memory.bet(each, some), 0.0)
         count = np.add.reduceat((~np.isnan(value)).astype(np.float64), begins, axis=0)
         mean = np.add.reduceat(np.nan_to_num(value), begins, axis=0) / np.maximum(count, 1.0)
-        self.memory.append(tick[begins], np.where(count > 0, mean, np.nan), count, strength)
-        return self.memory.log_e(strength)
+        return self.memory.append(tick[begins], np.where(count > 0, mean, np.nan), count, strength)
 
     def _in_place(self, position: Ints, value: Floats, seen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Floats:
         """Factors of all rows, shape (n, s, 2, 8); 1 where nothing was seen."""
@@ -91,10 +92,10 @@ class AnswerDetector(LocationDetector):
         """Log factors of the means of ticks, shape (n, 2, 8): each is as far out as so many answers make it."""
         if not self.ready(series) or not len(value):
             return np.zeros((len(value), 2, BETS))
-        count = self.memory.judged(series, tick)["total"][:, series]
+        count = self.memory.judged(series, tick)["total"][:, series].astype(np.float64)
         z = (value - self.level[series]) * np.sqrt(count / max(self.scatter[series], 1e-12))
         up = np.clip(normal_tail(z), 1e-9, 1.0 - 1e-9)
-        cells = cell_of(np.stack([up, 1.0 - up], axis=-1)[:, None], reach_of(np.array([len(self.learnt[series])])))
+        cells = cell_of(np.stack([up, 1.0 - up], axis=-1)[:, None], reach_of(np.array([self.known(series)])))
         return np.asarray(self.power[series] * table()[cells[:, 0]])
 
     def recent(self, series: int, first: int, last: int) -> Recent:
@@ -114,7 +115,7 @@ class AnswerDetector(LocationDetector):
         size = float((mean * count).sum() / n - self.level[series])
         ticks = sums(np.zeros(len(mean), np.int64), count**2 * (mean - self.level[series] - size) ** 2, 1)[0] / n**2
         own = float(self.variance[series])
-        return Recent(size, math.sqrt(max(float(ticks), own / n) + own / max(len(self.learnt[series]), 1)))
+        return Recent(size, math.sqrt(max(float(ticks), own / n) + own / max(self.known(series), 1)))
 
     def moves(self, series: int, first: int, last: int) -> Moves:
         """The move of each of these ticks: of the mean of its answers."""

@@ -10,9 +10,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from driftwatch.detectors.memory import Memory
+from driftwatch.detectors.learnt import Learnt
+from driftwatch.detectors.memory import KEPT, Memory
 from driftwatch.detectors.protocol import Moves, Recent, Shift
 from driftwatch.detectors.waiting import Waiting
+from driftwatch.state.compact import single
 from driftwatch.statistics.bets import BETS, cell_of, reach_of, table, weights
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.normal import uniform_of
@@ -44,6 +46,8 @@ class LocationDetector:
         Shape (s,): break ties between ranks.
     capacity
         Values of a series to learn from, at most; the oldest are forgotten.
+    kept
+        Rows that are kept for the time of a change.
     anchored
         Compare with what was learnt alone, not with what came since: then a slow creep is seen, and what was learnt is
         taken at the near end of its 95% interval.
@@ -65,12 +69,20 @@ class LocationDetector:
     (True, 200)
     """
 
-    def __init__(self, *, margin: Floats, seeds: Ints, capacity: int = 17_280, anchored: bool = False) -> None:
+    def __init__(
+        self,
+        *,
+        margin: Floats,
+        seeds: Ints,
+        capacity: int = 17_280,
+        kept: int = KEPT,
+        anchored: bool = False,
+    ) -> None:
         self.anchored = anchored
         self.margin, self.seeds, self.capacity = margin, seeds.astype(np.uint64), capacity
         self.series = len(margin)
-        self.memory = Memory(self.series, weights())
-        self.learnt: list[Floats] = [np.empty(0)] * self.series
+        self.memory = Memory(self.series, weights(), kept=kept)
+        self.healthy = [Learnt(capacity) for _ in range(self.series)]
         self.waiting = Waiting(self.series)
         self.whitening = [Whitening.none()] * self.series
         self.taps = np.stack([w.taps for w in self.whitening], axis=1)
@@ -85,24 +97,33 @@ class LocationDetector:
         self.fitted = np.zeros(self.series, np.int64)
         self.unfitted = np.zeros(self.series, np.int64)
 
+    @property
+    def learnt(self) -> list[Floats]:
+        """By series, what was learnt from."""
+        return [healthy.values for healthy in self.healthy]
+
+    def known(self, series: int) -> int:
+        """How many values were learnt from."""
+        return len(self.healthy[series])
+
     def ready(self, series: int) -> bool:
         """Whether there is a past to rank against."""
         return bool(self.fitted[series])
 
     def effective(self, series: int) -> float:
         """How many independent ticks were learnt from."""
-        return self.whitening[series].effective * len(self.learnt[series])
+        return self.whitening[series].effective * self.known(series)
 
     def update(self, tick: Ints, value: Floats, total: Floats) -> Floats:
         """Take rows of values (NaN: nothing was observed); returns log R of each."""
+        value = single(value).astype(np.float64)
         self.waiting.add(tick, value)
         if not len(tick):
             return np.empty((0, self.series))
         slabs = [slice(k, k + _SLAB) for k in range(0, len(tick), _SLAB)]
         judged = [self._judge(tick[slab], value[slab]) for slab in slabs]
         strength = judged[0] if len(slabs) == 1 else np.concatenate(judged)
-        self.memory.append(tick, value, total, strength)
-        return self.memory.log_e(strength)
+        return self.memory.append(tick, value, total, strength)
 
     def _judge(self, tick: Ints, value: Floats) -> Floats:
         seen = ~np.isnan(value) & (self.fitted > 0)
@@ -150,15 +171,15 @@ class LocationDetector:
 
     def _absorb(self, k: int, new: Floats, out: Floats) -> None:
         new, removed = new[~np.isnan(new)], not np.isnan(out).all()
-        self.learnt[k] = np.concatenate([self.learnt[k], new])
+        self.healthy[k].add(new)
         self.unfitted[k] += len(new)
-        if len(new) and len(self.learnt[k]) >= _FEWEST and self.unfitted[k] >= self.fitted[k] * (_REFIT - 1.0):
+        if len(new) and self.known(k) >= _FEWEST and self.unfitted[k] >= self.fitted[k] * (_REFIT - 1.0):
             self._fit(k)
         elif removed and self.fitted[k]:
             self._recount(k)
 
     def _fit(self, k: int) -> None:
-        learnt = self.learnt[k] = self.learnt[k][-self.capacity :]
+        learnt = self.healthy[k].values
         if not self.fitted[k]:
             self.newest[:, k] = learnt[-LONGEST:]
         self.fitted[k], self.unfitted[k] = len(learnt), 0
@@ -175,16 +196,16 @@ class LocationDetector:
     def _recount(self, k: int) -> None:
         """Count the past anew: what was learnt, and what waits."""
         waiting = self.waiting.value[:0, k] if self.anchored else self.waiting.value[:, k]
-        values = np.concatenate([self.learnt[k], waiting[~np.isnan(waiting)]])
+        values = np.concatenate([self.healthy[k].values, waiting[~np.isnan(waiting)]])
         white = np.convolve(values, self.taps[:, k], "valid")
         centre = float(np.median(white))
         self.past.scale(k, centre, max(deviation(white), _FINEST))
-        self.past.count(k, white, lag=0 if self.anchored else lag_of(len(self.learnt[k])))
+        self.past.count(k, white, lag=0 if self.anchored else lag_of(self.known(k)))
         self.reach[k] = reach_of(self.past.total[k : k + 1])[0]
 
     def restore(self, series: int, learnt: Floats) -> None:
         """Take over what another one learnt."""
-        self.learnt[series], self.fitted[series] = learnt, 0
+        self.healthy[series].values, self.fitted[series] = single(learnt), 0
         if len(learnt) >= _FEWEST:
             self._fit(series)
 
@@ -195,7 +216,8 @@ class LocationDetector:
     def describe(self, series: int, tick: int) -> Shift | None:
         """Size and time of the most likely change as seen at this tick."""
         rows = self.memory.judged(series, tick)
-        change = self.memory.change(series, tick, self.dating(series, rows["value"][:, series], tick))
+        value = rows["value"][:, series].astype(np.float64)
+        change = self.memory.change(series, tick, self.dating(series, value, tick))
         if change is None:
             return None
         level = float(self.level[series])
@@ -212,9 +234,10 @@ class LocationDetector:
         if not self.ready(k) or not len(value):
             return np.zeros((len(value), 2, BETS))
         waiting = self.waiting.value[self.waiting.tick <= tick - int(self.past.lag[k]), k]
-        healthy = np.concatenate([self.learnt[k], waiting[~np.isnan(waiting)]])
+        learnt = self.healthy[k].values
+        healthy = np.concatenate([learnt, waiting[~np.isnan(waiting)]])
         known = np.sort(np.convolve(healthy, self.taps[:, k], "valid"))
-        room = _BOUND * deviation(self.learnt[k])
+        room = _BOUND * deviation(learnt)
         bounded = np.clip(value, self.level[k] - room, self.level[k] + room)
         before = np.concatenate([np.full(LONGEST, self.level[k]), bounded[:-1]])
         white = value * self.taps[0, k] + np.convolve(before, self.taps[1:, k], "valid")
@@ -236,7 +259,7 @@ class LocationDetector:
         size = float(midmean(np.zeros(n, np.int64), value, np.ones(n), 1)[0])
         known = float(self.variance[series])
         variance = max(known, long_run_variance(winsorised(value - size)))  # trouble is noisier than health
-        return Recent(size, math.sqrt(variance / n + known / max(len(self.learnt[series]), 1)))
+        return Recent(size, math.sqrt(variance / n + known / max(self.known(series), 1)))
 
     def moves(self, series: int, first: int, last: int) -> Moves:
         """The move of each of these ticks."""

@@ -6,9 +6,11 @@ import math
 
 import numpy as np
 
-from driftwatch.detectors.memory import Memory
+from driftwatch.detectors.learnt import Learnt
+from driftwatch.detectors.memory import KEPT, Memory
 from driftwatch.detectors.protocol import Moves, Recent, Shift
 from driftwatch.detectors.waiting import Waiting
+from driftwatch.state.compact import single
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.whitening import dispersion_limit, long_run_variance
 
@@ -34,6 +36,8 @@ class ProportionDetector:
         Shape (s,): a move by less than this is not a change (a difference of shares).
     capacity
         Ticks of a series to learn from, at most; the oldest are forgotten.
+    kept
+        Rows that are kept for the time of a change.
 
     References
     ----------
@@ -52,34 +56,43 @@ class ProportionDetector:
     (True, 0.3)
     """
 
-    def __init__(self, *, margin: Floats, capacity: int = 17_280) -> None:
+    def __init__(self, *, margin: Floats, capacity: int = 17_280, kept: int = KEPT) -> None:
         self.margin, self.capacity, self.series = margin, capacity, len(margin)
-        self.memory = Memory(self.series, np.full(len(_UP), 1.0 / len(_UP)))
+        self.memory = Memory(self.series, np.full(len(_UP), 1.0 / len(_UP)), kept=kept)
         self.waiting = Waiting(self.series, 2)
-        self.learnt: list[Floats] = [np.empty((0, 2))] * self.series
+        self.healthy = [Learnt(capacity, 2) for _ in range(self.series)]
         self.share, self.error = np.zeros(self.series), np.zeros(self.series)
         self.dispersion = np.ones(self.series)
         self.hit, self.miss = np.zeros((2, self.series, 2, len(_UP)))
         self.fitted, self.unfitted = np.zeros((2, self.series), np.int64)
 
+    @property
+    def learnt(self) -> list[Floats]:
+        """By series, what was learnt from: hits and totals."""
+        return [healthy.values for healthy in self.healthy]
+
+    def known(self, series: int) -> int:
+        """How many ticks were learnt from."""
+        return len(self.healthy[series])
+
     def ready(self, series: int) -> bool:
         """Whether a share has been learnt."""
-        return len(self.learnt[series]) > 0
+        return self.known(series) > 0
 
     def effective(self, series: int) -> float:
         """How many independent ticks were learnt from."""
-        return float(len(self.learnt[series]) / self.dispersion[series])
+        return float(self.known(series) / self.dispersion[series])
 
     def update(self, tick: Ints, value: Floats, total: Floats) -> Floats:
         """Take counts: ``value`` of ``total`` requests in each tick; returns log R of each."""
         if not len(tick):
             return np.empty((0, self.series))
+        value, total = (single(x).astype(np.float64) for x in (value, total))
         self.waiting.add(tick, np.stack([value, total], axis=2))
         seen = ~np.isnan(value) & (total > 0) & [self.ready(k) for k in range(self.series)]
         log_factors = self._log_factors(np.where(seen, value, 0.0), np.where(seen, total, 0.0))
         strength = np.where(seen[..., None], self.memory.bet(np.exp(log_factors), seen), 0.0)
-        self.memory.append(tick, np.where(total > 0, value, np.nan), total, strength)
-        return self.memory.log_e(strength)
+        return self.memory.append(tick, np.where(total > 0, value, np.nan), total, strength)
 
     def learn(self, before: int, skip: tuple[int, int] | None = None) -> None:
         """Take the counts before this tick as healthy; those in ``skip`` are never."""
@@ -87,19 +100,20 @@ class ProportionDetector:
         for k in range(self.series):
             some = new[new[:, k, 1] > 0, k]
             if len(some):
-                self.learnt[k] = np.concatenate([self.learnt[k], some])[-self.capacity :]
+                self.healthy[k].add(some)
                 self.unfitted[k] += len(some)
                 self._fit(k)
 
     def _fit(self, k: int) -> None:
-        hits, total = self.learnt[k].T
-        share = self.share[k] = (hits.sum() + 0.5) / (total.sum() + 1.0)
+        hits, requests = self.healthy[k].sums
+        share = self.share[k] = (hits + 0.5) / (requests + 1.0)
         if self.unfitted[k] >= self.fitted[k] * (_REFIT - 1.0):
-            self.fitted[k], self.unfitted[k] = len(hits), 0
+            self.fitted[k], self.unfitted[k] = self.known(k), 0
+            each, total = self.healthy[k].values.T
             sd = np.sqrt(np.maximum(total, 1.0) * share * (1.0 - share))
-            scores = (hits - total * share) / sd
+            scores = (each - total * share) / sd
             self.dispersion[k] = max(1.0, long_run_variance(scores), dispersion_limit(scores))
-        self.error[k] = math.sqrt(self.dispersion[k] * share * (1.0 - share) / (total.sum() + 1.0))
+        self.error[k] = math.sqrt(self.dispersion[k] * share * (1.0 - share) / (requests + 1.0))
         room = self.margin[k] + _ERRORS * self.error[k]
         self.hit[k], self.miss[k] = _log_ratios(share - room, share + room)
 
@@ -110,7 +124,7 @@ class ProportionDetector:
 
     def restore(self, series: int, learnt: Floats) -> None:
         """Take over what another one learnt."""
-        self.learnt[series], self.fitted[series] = learnt[-self.capacity :], 0
+        self.healthy[series].values, self.fitted[series] = single(learnt), 0
         self._fit(series)
 
     def evidence(self, tick: int) -> Floats:
@@ -124,7 +138,7 @@ class ProportionDetector:
             return None
         # when it moved away from what was learnt, not when it left the margin
         share, dispersion = float(self.share[series]), self.dispersion[series]
-        value, total = (rows[name][:, series, None, None] for name in ("value", "total"))
+        value, total = (rows[name][:, series, None, None].astype(np.float64) for name in ("value", "total"))
         log_factors = _tempered(value, total, *_log_ratios(share, share), dispersion)
         change = self.memory.change(series, tick, log_factors)
         if change is None:

@@ -126,6 +126,10 @@ class Detector(Protocol):
         """By series, what was learnt from; `restore` takes it back."""
         ...
 
+    def known(self, series: int) -> int:
+        """How many rows were learnt from."""
+        ...
+
     def ready(self, series: int) -> bool:
         """Whether enough is learnt to judge this one."""
         ...

@@ -29,7 +29,7 @@ class Repeats:
     Parameters
     ----------
     keys
-        Shape (PLACES,): what was there last, by place; 0 where nothing was.
+        Shape (PLACES,): what was there last, by place; 0 where nothing was. Empty while nothing was heard.
     heard, same
         How many answers came of late, and how many of them had come before.
 
@@ -42,7 +42,7 @@ class Repeats:
     (5, 2)
     """
 
-    keys: Hashes = field(default_factory=lambda: np.zeros(PLACES, np.uint64))
+    keys: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
     heard: int = 0
     same: int = 0
 
@@ -61,6 +61,8 @@ class Repeats:
         prompt
             Shape (n,): hashes of the prompts; where unknown (0), nothing is said to be a repeat.
         """
+        if not len(self.keys):
+            self.keys = np.zeros(PLACES, np.uint64)
         own = features.astype(np.uint64) * _ODD[: features.shape[1]]
         key = np.where(prompt == 0, np.uint64(0), mix(prompt ^ mix(own.sum(axis=1, dtype=np.uint64))))
         place = (key % np.uint64(PLACES)).astype(np.intp)

@@ -12,6 +12,7 @@ from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.ticks import Ticks
 
 _AGES = 4080  # longer requests count as this long, in ticks
+_STEP = 120  # room is made for so many at once
 _RARE = 0.001  # the share of requests that may take longer than the longest usual one
 _SLACK = 6  # ticks that are waited on top of twice the longest usual duration
 _FEWEST = 100  # requests before anything is judged
@@ -44,7 +45,7 @@ class Hanging:
     """
 
     threshold: float
-    ages: Ints = field(default_factory=lambda: np.zeros(_AGES, np.int64))
+    ages: Ints = field(default_factory=lambda: np.zeros(_STEP, np.int64))
     limit: int | None = None
     first: int = 0
     begun: Ints = field(default_factory=lambda: np.empty(0, np.int64))
@@ -65,11 +66,19 @@ class Hanging:
         """Take what became known until tick ``last``; returns the tick at which too many were overdue."""
         ended = ticks.started - ticks.announced
         age = ticks.flow_known - ticks.flow_tick
-        np.add.at(self.ages, np.clip(age, 0, _AGES - 1), np.maximum(ended, 0))
+        self._count(np.clip(age, 0, _AGES - 1), np.maximum(ended, 0))
         self._note(ticks, ended, age, last)
         if self.limit is None:
             return None
         return self._judge(last - self.limit, judge)
+
+    def _count(self, age: Ints, ended: Ints) -> None:
+        """Count how long requests took, as far as any did."""
+        longest = int(age.max(initial=0, where=ended > 0))
+        if longest >= len(self.ages):
+            self.ages = np.append(self.ages, np.zeros(longest // _STEP * _STEP + _STEP - len(self.ages), np.int64))
+        some = ended > 0
+        np.add.at(self.ages, age[some], ended[some])
 
     def _note(self, ticks: Ticks, ended: Ints, age: Ints, last: int) -> None:
         """Add to what began in each tick, and to what of it is not known to have ended in time."""

@@ -33,6 +33,7 @@ SLOW_SHARES = tuple(s.name for s in _MEASURED if s.shape == "share" and not s.wo
 TEXT_LOCATIONS = tuple(s.name for s in _SAID if s.shape == "ratio")
 TEXT_ANSWERS = tuple(s.name for s in _SAID if s.shape == "score")
 TEXT_SHARES = tuple(s.name for s in _SAID if s.shape == "share")
+_SPANS = 720  # of the slow time scale that are kept: a creep is dated within the last month of hours
 _ANSWERS = 2048  # answers, or ticks of answers, that are learnt from: more say little more
 SCORES = 4
 """Scores that callers bring and that are judged, at most."""
@@ -153,9 +154,9 @@ def _fast(config: Config, stream: str) -> Iterator[Panel]:
 def _slow(config: Config, stream: str, span: int) -> Iterator[Panel]:
     enough = config.learning.anchor_spans
     margin, seeds = _margins(config, SLOW_LOCATIONS), _seeds(f"{stream}|slow", SLOW_LOCATIONS)
-    location = LocationDetector(margin=margin, seeds=seeds, anchored=True)
+    location = LocationDetector(margin=margin, seeds=seeds, capacity=8 * enough, kept=_SPANS, anchored=True)
     yield Panel(AnchoredDetector(location, span=span, fold=median_of, enough=enough), SLOW_LOCATIONS, span)
-    share = ProportionDetector(margin=_margins(config, SLOW_SHARES))
+    share = ProportionDetector(margin=_margins(config, SLOW_SHARES), capacity=8 * enough, kept=_SPANS)
     yield Panel(AnchoredDetector(share, span=span, fold=sum_of, enough=enough), SLOW_SHARES, span)
 
 

@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from driftwatch.state import saved
+from driftwatch.state.compact import Singles
 from driftwatch.statistics.buckets import Floats, Ints
 
+Few = NDArray[np.int32]
 WINDOWS = (24, 288, 2880)
 """Trailing ticks over which the share of busy ticks is taken; the lowest counts."""
 _KEPT = 4096  # healthy silences that the tail is learnt from
@@ -59,16 +62,16 @@ class Silence:
     """
 
     threshold: float
-    counts: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    counts: Few = field(default_factory=lambda: np.empty(0, np.int32))
     last: int | None = None
     hazard: float = 0.0
-    runs: Floats = field(default_factory=lambda: np.empty(0))
-    lengths: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    run_at: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    runs: Singles = field(default_factory=lambda: np.empty(0, np.float32))
+    lengths: Few = field(default_factory=lambda: np.empty(0, np.int32))
+    run_at: Few = field(default_factory=lambda: np.empty(0, np.int32))
     watched: int = 0
     bound: float = field(init=False)
     lost: int | None = None
-    since: Ints = field(default_factory=lambda: np.empty(0, np.int64))
+    since: Few = field(default_factory=lambda: np.empty(0, np.int32))
     ready: bool = False
     next: int = 0
     hot_first: int = 0
@@ -92,48 +95,47 @@ class Silence:
         -------
         The tick at which the silence became too long, if it did; `lost` is then its first tick.
         """
-        requests = np.asarray(requests, np.int64)
+        done: Few = np.asarray(requests, np.int32)
         if self.last is None:  # it begins with its first request
-            begin = int(np.argmax(requests > 0)) if requests.any() else len(requests)
-            requests, first = requests[begin:], first + begin
-        skipped, self.next = first > self.next, first + len(requests)
+            begin = int(np.argmax(done > 0)) if done.any() else len(done)
+            done, first = done[begin:], first + begin
+        skipped, self.next = first > self.next, first + len(done)
         if self.lost is not None:
-            self.since = np.concatenate([self.since[:0] if skipped else self.since, requests])[-WINDOWS[-1] :]
+            self.since = np.concatenate([self.since[:0] if skipped else self.since, done])[-WINDOWS[-1] :]
             return None
-        tick = np.arange(first, first + len(requests))
-        at = np.flatnonzero(requests > 0)
+        tick = np.arange(first, first + len(done))
+        at = np.flatnonzero(done > 0)
         lasts = np.concatenate([[first - 1 if self.last is None else self.last], tick[at]])
-        hazards = np.concatenate(
-            [[self.hazard], _hazards(np.concatenate([self.counts, requests]), at + len(self.counts))]
-        )
+        hazards = np.concatenate([[self.hazard], _hazards(np.concatenate([self.counts, done]), at + len(self.counts))])
         which = np.searchsorted(at, np.arange(len(tick)), side="right")
         self.hot_first, self.hot = first, (tick - lasts[which]) * hazards[which]
         beyond = np.flatnonzero(self.hot >= self.bound) if judge and self.ready else at[:0]
         end = int(beyond[0]) if len(beyond) else len(tick)
-        self._take(requests[:end], tick[at[at < end]], lasts, hazards, judge)
+        self._take(done[:end], tick[at[at < end]], lasts, hazards, judge)
         if not len(beyond):
             return None
         assert self.last is not None
-        self.lost, self.since = self.last + 1, requests[end + 1 :]
+        self.lost, self.since = self.last + 1, done[end + 1 :]
         self.counts = self.counts[: int(np.flatnonzero(self.counts).max(initial=-1)) + 1]  # the silence is not healthy
         return int(tick[end])
 
-    def _take(self, requests: Ints, busy: Ints, lasts: Ints, hazards: Floats, judge: bool) -> None:
+    def _take(self, done: Few, busy: Ints, lasts: Ints, hazards: Floats, judge: bool) -> None:
         """Ticks that are healthy: silences that ended among them show how long one may be."""
         n = len(busy)
         length = busy - lasts[:n] - 1
         x = length * hazards[:n]
         ended = np.flatnonzero(x > 0)
-        place = self.watched + busy[ended] - (self.next - len(requests))
+        place = self.watched + busy[ended] - (self.next - len(done))
         self._keep(x[ended] if judge else np.minimum(x[ended], self.threshold), length[ended], place)
-        self.watched += len(requests)
-        self.counts = np.append(self.counts, requests)[-WINDOWS[-1] :]
+        self.watched += len(done)
+        self.counts = np.concatenate([self.counts, done])[-WINDOWS[-1] :]
         if n:
             self.last, self.hazard = int(busy[-1]), float(hazards[n])
 
     def _keep(self, x: Floats, length: Ints, place: Ints) -> None:
-        self.runs, self.lengths = np.append(self.runs, x)[-_KEPT:], np.append(self.lengths, length)[-_KEPT:]
-        self.run_at = np.append(self.run_at, place)[-_KEPT:]
+        self.runs = np.append(self.runs, x.astype(np.float32))[-_KEPT:]
+        self.lengths = np.append(self.lengths, length.astype(np.int32))[-_KEPT:]
+        self.run_at = np.append(self.run_at, place.astype(np.int32))[-_KEPT:]
 
     def pass_over(self, tick: int) -> None:
         """Go on at a later tick: nobody listened until then, so that the silence says nothing."""
@@ -149,7 +151,7 @@ class Silence:
 
     def _tails(self) -> list[float]:
         """Where the tail beyond the k largest healthy silences reaches the threshold, for several k."""
-        m, ordered = len(self.runs), np.sort(self.runs)[::-1]
+        m, ordered = len(self.runs), np.sort(self.runs)[::-1].astype(np.float64)
         seen = self.watched - int(self.run_at[0]) + 1 if m else 1
         tails = [_TAIL << j for j in range(16) if _TAIL << j <= m // 2]
         return [_extrapolated(ordered, k, math.log(k / seen) + self.threshold) for k in tails]
@@ -174,7 +176,7 @@ class Silence:
         """Traffic is back since this tick: watch again."""
         assert self.lost is not None
         self.outlived = [*self.outlived, self.hazard * (tick - self.lost)][-_HABIT:]
-        self.counts = np.append(self.counts, self.since[len(self.since) - (self.next - tick) :])[-WINDOWS[-1] :]
+        self.counts = np.concatenate([self.counts, self.since[len(self.since) - (self.next - tick) :]])[-WINDOWS[-1] :]
         newest = int(np.flatnonzero(self.counts)[-1])
         self.last = self.next - len(self.counts) + newest
         self.hazard = float(_hazards(self.counts, np.array([newest]))[0])
@@ -201,13 +203,13 @@ class Silence:
         return self.hazard * length * self.threshold / self.bound
 
 
-def _any(counts: Ints, end: int, first: int, last: int) -> bool:
+def _any(counts: Few, end: int, first: int, last: int) -> bool:
     """Whether any of the counts, of the ticks before ``end``, is of ``[first, last]`` and not zero."""
     base = end - len(counts)
     return bool(counts[max(first - base, 0) : max(last + 1 - base, 0)].any())
 
 
-def _hazards(counts: Ints, at: Ints) -> Floats:
+def _hazards(counts: Few, at: Ints) -> Floats:
     """``-ln P(empty)`` at each of these positions, from the windows that end there."""
     busy = np.concatenate([[0], np.cumsum(counts > 0)])
     found = np.full(len(at), np.inf)

@@ -262,7 +262,8 @@ class StreamWatch:
     @property
     def guard(self) -> int:
         """The newest ticks, which are not learnt from yet: a change must show before it is learnt."""
-        known = max(len(learnt) for learnt in self.panels[0].detector.learnt)
+        detector = self.panels[0].detector
+        known = max(map(detector.known, range(detector.series)))
         return max(self.config.learning.guard_ticks, lag_of(known))
 
     def learn(self, before: int, skip: tuple[int, int] | None, *, refit: bool = True) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from driftwatch.statistics.buckets import Floats, Ints
 
 Counts = NDArray[np.int32]
+Bins = NDArray[np.int16]
 
 LAG = 24
 """The newest values are not ranked against: so many at least, and a part of what was learnt (`lag_of`)."""
@@ -83,7 +84,7 @@ class Past:
         self.step = np.ones(series)
         self.below: Counts = np.zeros((series, BINS + 1), np.int32)  # how many lie in lower bins than this one
         self.lag = np.full(series, LAG)
-        self.newest = np.full((_LONGEST_LAG, series), BINS)  # bins of those that are not counted yet, and some before
+        self.newest: Bins = np.full((_LONGEST_LAG, series), BINS, np.int16)  # not counted yet, and some before
 
     @property
     def total(self) -> Counts:
@@ -157,10 +158,10 @@ class Past:
     def _late(self, own: Ints, seen: NDArray[np.bool_] | None) -> Ints:
         """What is counted in after each value: what came a lag before it; then the newest are kept."""
         n = len(own)
-        queue = np.concatenate([self.newest, own])
-        late = np.take_along_axis(queue, _LONGEST_LAG - self.lag + np.arange(n)[:, None], axis=0)
+        queue = np.concatenate([self.newest, own.astype(np.int16)])
+        late = np.take_along_axis(queue, _LONGEST_LAG - self.lag + np.arange(n)[:, None], axis=0).astype(np.int64)
         if seen is None:
-            self.newest = queue[n:]
+            self.newest = queue[n:].copy()
             return late
         self.newest = np.take_along_axis(queue, seen.sum(axis=0) + np.arange(_LONGEST_LAG)[:, None], axis=0)
         return np.where(seen, late, BINS)

@@ -1,6 +1,5 @@
 """What an incident's record says, and where its causes are looked for."""
 
-from collections import deque
 from dataclasses import replace
 
 import numpy as np
@@ -41,8 +40,8 @@ def scene(*, of=sums, pods=REPLICAS, signal="ttft"):
     history, tick = StreamHistory(), np.arange(FIRST, LAST + 1)
     value = np.where(tick >= ONSET, 0.5, 0.0)
     total = np.full(len(tick), 32.0)
-    history.observed[signal] = deque([Observed(tick, value, total, value + np.log(2.0))])
-    history.segments["ttft"] = deque([of()])
+    history.observed[signal] = [Observed(tick, value, total, value + np.log(2.0))]
+    history.segments["ttft"] = [of()]
     history.flows.append(replace(empty(), flow_segment=np.arange(4)))
     names = Names(("replica", "tenant"), 64)
     for replica in REPLICAS:

@@ -153,7 +153,7 @@ def test_all_that_is_old_enough_and_not_to_be_skipped_is_learnt_once():
 
 def test_pending_ticks_are_bounded_by_the_guard():
     _, baseline = judged_in_parts(traffic(16, ticks=600), range(1, 500, 5))
-    assert sum(len(np.unique(p.ticks.tick)) for p in baseline.pending) <= 2 * EPOCH
+    assert sum(len(np.unique(p.ticks.tick)) for p in baseline.pending.every()) <= 2 * EPOCH
 
 
 def test_a_slow_drift_is_followed_when_it_is_learnt_and_not_when_it_is_skipped():
@@ -206,7 +206,7 @@ def test_ticks_between_two_scrapes_say_nothing_of_the_load():
     assert np.array_equal(np.unique(np.diff(judged.tracks["traffic"].tick)), [3])
     for first in range(FIRST + 144, FIRST + 216, 24):
         baseline.judge(ticks.between(first, first + 23), first, first + 23)
-    load = np.concatenate([p.workload.load for p in baseline.pending])
+    load = np.concatenate([p.workload.load for p in baseline.pending.every()])
     assert np.exp(load).min() > 0.6 * np.exp(load).mean()
 
 

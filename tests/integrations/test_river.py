@@ -281,7 +281,7 @@ class TestGuests:
         found = int(after[0][np.argmax(log_e)])
         assert 400 <= found < 460
         shift = detector.describe(0, found)
-        assert shift.log_e == math.log(ARL)
+        assert shift.log_e == pytest.approx(math.log(ARL))
         assert shift.onset == shift.onset_low <= shift.onset_high == found
         assert shift.evidence == detector.evidence(found)[0] < math.log(ARL)
         later = detector.again(0, shift, int(after[0][-1]))

@@ -280,6 +280,8 @@ def test_judging_begins_when_it_was_told():
     engine.finish()
     watch = next(iter(engine.watches.values()))
     first = int(stream.at.min() // 5.0)
-    began = int(engine.histories[watch.title].observed["traffic"][1].tick[0]) - first
+    test = watch.tests["traffic"]
+    judged = test.detector.memory.judged(test.column, engine.next_tick)
+    began = int(judged["tick"][0]) - first
     promised = (delays(config, rate=rate, runs=3).streams[0].judged_after_s - config.ticks.lateness_s) / 5.0
     assert abs(began - promised) <= 48

@@ -62,10 +62,14 @@ class RiverDetector:
         capacity: int = 2_000,
     ) -> None:
         self.make, self.arl, self.series, self.share, self.capacity = make, arl, series, share, capacity
-        self.memory = Memory(series, np.ones(1))
+        self.memory = Memory(series, np.ones(1), marked=True)
         self.guests = [make() for _ in range(series)]
         self.learnt: list[Floats] = [np.empty(0)] * series
         self.waiting = Waiting(series)
+
+    def known(self, series: int) -> int:
+        """How many ticks were learnt from."""
+        return len(self.learnt[series])
 
     def ready(self, series: int) -> bool:
         """Whether anything has been learnt."""
@@ -87,8 +91,7 @@ class RiverDetector:
             since[seen[:, k], k] = [_changed(guest, each) for each in x[seen[:, k], k].tolist()]
         strength = np.where(seen, np.where(since > 0, self.arl, 1.0), 0.0)
         both = np.stack([strength, strength], axis=2)
-        self.memory.append(tick, x, total, both, np.stack([since, since], axis=2))
-        return self.memory.log_e(both)
+        return self.memory.append(tick, x, total, both, since)
 
     def _fed(self, value: Floats, total: Floats) -> Floats:
         x = value / np.where(total > 0, total, np.nan) if self.share else value
@@ -123,7 +126,7 @@ class RiverDetector:
         found it: river says no more, so nobody knows what it holds.
         """
         rows = self.memory.judged(series, tick)
-        since = rows["mark"][:, series, 0].astype(np.int64)
+        since = rows["mark"][:, series].astype(np.int64)
         if not since.any():
             return None
         at = int(np.flatnonzero(since)[-1])
