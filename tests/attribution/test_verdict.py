@@ -13,10 +13,10 @@ from driftwatch.attribution.causes.verdict import Case, decided, verdict
 from driftwatch.config import Attribution
 
 
-def case(role="exogenous", *, placebo=0.0, wander=0.0, name="traffic", sure=0.5, **more):
+def case(role="exogenous", *, placebo=0.0, wander=0.0, name="traffic", sure=0.5, p=0.001, **more):
     (family,) = families([Candidate(name, role, np.arange(20.0))], 10, 1.0)
     screened = Screened(family, (Moved(1.0, 2.0, 5.0, placebo),))
-    dose = Dose(correlation=0.6, single=0.001, familywise=0.001, lag=0, follows=-0.5, readings=40, spread=1.0)
+    dose = Dose(correlation=0.6, single=p, familywise=p, lag=0, follows=-0.5, readings=40, spread=1.0)
     share = Share(sure, 0.7, 0.9, sure, wander)
     return Case(screened, share, dose, ticks=60, readings=40, pinned=0.0, lag_s=0.0, chain=("traffic", "ttft"), **more)
 
@@ -28,6 +28,11 @@ def case(role="exogenous", *, placebo=0.0, wander=0.0, name="traffic", sure=0.5,
 ])  # fmt: skip
 def test_what_users_did_must_be_without_example(role, placebo, tier):
     assert decided(case(role, placebo=placebo), 0.05)[0] == tier
+
+
+@pytest.mark.parametrize(("stranger", "tier"), [(False, "supported"), (True, "consistent")])
+def test_what_is_not_known_to_act_must_be_surer(stranger, tier):
+    assert decided(case("mechanism", p=0.02, stranger=stranger), 0.05)[0] == tier
 
 
 def test_beside_a_mechanism_that_stands_only_its_driver_is_blamed():

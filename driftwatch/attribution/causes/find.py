@@ -109,7 +109,10 @@ def find_causes(
     rng = np.random.default_rng(seed)
     late = _latest(effect)
     harm = np.maximum(np.nan_to_num(effect.excess[onset:]), 0.0)
-    screened = [screen(family, onset, tick_s, late, harm) for family in families(candidates, onset, worse)]
+    screened = [
+        screen(family, onset, tick_s, late, harm, drifts=acts(family, signal))
+        for family in families(candidates, onset, worse)
+    ]
     passed = _not_said_twice([s for s in screened if not s.out])
     passed = sorted(passed, key=lambda s: (not acts(s.family, signal), -s.shift))
     examined = passed[: settings.max_candidates]  # first what is known to act on this, then what moved most

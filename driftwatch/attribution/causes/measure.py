@@ -24,6 +24,8 @@ LEVELS = {"can run out": 0.4, "mechanism": 0.4, "traffic": 0.2}
 """How the level is spent on the questions, of those that are asked."""
 UPSTREAM = {"prefix_hit_rate": ("kv_cache_usage", "evicted_tokens")}
 """What moves a mechanism from outside: a full KV cache lets go of prefixes."""
+MADE = ("concurrency_cap", "concurrency", "cached_share", "engine_age")
+"""Candidates that are made only where they may act."""
 LEAST_BYSTANDERS = 10
 """Fewer negative controls than this say nothing."""
 AS_WELL = 0.1
@@ -132,6 +134,7 @@ def _case(effect: Effect, screened: Screened, share: Share, dose: Dose | None) -
         lag_s=lag * effect.tick_s,
         chain=(*(moved or [family.label]), *([effect.signal] if effect.signal else [])),
         unlikely="" if family.exogenous else unlikely(screened, effect),
+        stranger=not (family.exogenous or acts(family, effect.signal) or family.head.name in MADE),
     )
 
 
@@ -142,14 +145,16 @@ def _beside(case: Case, near: Sequence[Event], event_shares: Sequence[Share]) ->
 
 
 def _apart(effect: Effect, cases: Sequence[Case], rng: np.random.Generator) -> list[Case]:
-    """Where several mechanisms could be claimed, test each beyond the others."""
+    """Where several mechanisms pass, test each beyond the others; what is known to act, beyond those that may stand."""
     level = effect.settings.significance
-    passing = [c for c in cases if c.passes(level) and not c.family.exogenous and decided(c, level)[0] == "supported"]
-    if len(passing) < 2:
-        return list(cases)
+    passing = [c for c in cases if c.passes(level) and not c.family.exogenous]
+    standing = [c for c in passing if decided(c, level)[0] == "supported"]
     together: dict[int, str] = {}
     for case in passing:
-        others = sorted((c for c in passing if c is not case), key=lambda c: -_likeness(effect, case.family, c.family))
+        rivals = standing if acts(case.family, effect.signal) else passing
+        others = sorted((c for c in rivals if c is not case), key=lambda c: -_likeness(effect, case.family, c.family))
+        if not others:
+            continue
         lags = {round(c.lag_s / effect.tick_s) for c in (case, *others)}
         beside = [
             np.roll(values, lag) for other in others for values in _curved(other.family, case.family) for lag in lags

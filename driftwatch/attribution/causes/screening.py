@@ -73,7 +73,15 @@ class Screened:
         return max(moved.shift for moved in self.members)
 
 
-def screen(family: Family, onset: int, tick_s: float, late: int | None = None, harm: Floats | None = None) -> Screened:
+def screen(
+    family: Family,
+    onset: int,
+    tick_s: float,
+    late: int | None = None,
+    harm: Floats | None = None,
+    *,
+    drifts: bool = False,
+) -> Screened:
     """Compare a family before and since the onset.
 
     Parameters
@@ -89,10 +97,13 @@ def screen(family: Family, onset: int, tick_s: float, late: int | None = None, h
     harm
         Shape (T - onset,): how bad each tick of the incident is, at least 0: what can run out is looked at when it
         hurts.
+    drifts
+        Whether it may have begun to drift at the onset: of a series that is not known to act a step is asked for.
     """
     harm = harm if family.runs_out else None
     members = tuple(movement(values, onset, tick_s, harm) for values in family.values)
-    return Screened(family, members, _objection(family, members, onset, tick_s, late))
+    objection = _objection(family, members, onset)
+    return Screened(family, members, objection or _too_late(family, members, onset, tick_s, late, drifts))
 
 
 def ran_short(screened: Screened, onset: int) -> bool:
@@ -181,7 +192,7 @@ def _means(values: Floats, width: int) -> Floats:
     return np.asarray(values[len(values) - kept :].reshape(-1, width).mean(1))
 
 
-def _objection(family: Family, members: tuple[Moved, ...], onset: int, tick_s: float, late: int | None) -> str:
+def _objection(family: Family, members: tuple[Moved, ...], onset: int) -> str:
     """Why the family cannot be the cause, or nothing."""
     deciding = members[:1] if family.exogenous else members
     most = max(deciding, key=lambda moved: moved.shift)
@@ -195,7 +206,7 @@ def _objection(family: Family, members: tuple[Moved, ...], onset: int, tick_s: f
         return UNDECIDED
     if not any(moved.up for moved in deciding):
         return f"it is as high in {most.placebo:.0%} of healthy stretches of the same length (placebo in time)"
-    return "" if family.head.name in GROWING else _too_late(family, members, onset, tick_s, late)
+    return ""
 
 
 def _fullest(family: Family, members: tuple[Moved, ...], onset: int) -> float:
@@ -207,8 +218,11 @@ def _fullest(family: Family, members: tuple[Moved, ...], onset: int) -> float:
     return max((float(np.quantile(part, 0.9)) for v in limited for part in (v[:onset], v[onset:])), default=1.0)
 
 
-def _too_late(family: Family, members: tuple[Moved, ...], onset: int, tick_s: float, late: int | None) -> str:
-    if late is None:
+def _too_late(
+    family: Family, members: tuple[Moved, ...], onset: int, tick_s: float, late: int | None, drifts: bool
+) -> str:
+    if late is None or family.head.name in GROWING:
         return ""
-    turned = min(beginning(v) for v, moved in zip(family.values, members, strict=True) if moved.up)
+    when = beginning if drifts else turning_point
+    turned = min(when(v) for v, moved in zip(family.values, members, strict=True) if moved.up)
     return f"it moved {(turned - onset) * tick_s:.0f} s after the onset" if turned > late else ""

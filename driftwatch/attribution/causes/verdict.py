@@ -12,8 +12,10 @@ from driftwatch.incidents.models import Cause, Tier
 
 LEAST_SHARE = 0.1
 """What explains less of the excess than this is no cause of it."""
-LEAST_OF_USERS = 1 / 3
+LEAST_OF_USERS = 1 / 2
 """What users do always matters a little: it is a cause where it explains as much as this."""
+STRANGERS = 0.2
+"""A series of which nothing is known that could act on the signal is believed at this share of the level."""
 TELLING_READINGS = 24
 """With fewer readings than this a failed test rules nothing out."""
 PINNED_AT = 0.98
@@ -55,6 +57,8 @@ class Case:
         The label of another that passes too and that it cannot be told apart from, if any.
     unlikely
         Why it can hardly have done this, as far as is known of how it acts, if so.
+    stranger
+        Whether nothing is known of how it could act on the signal.
     bystanders
         How many of the negative controls follow the signal as well, where these are too many.
     step
@@ -76,6 +80,7 @@ class Case:
     step: str = ""
     unlikely: str = ""
     bystanders: str = ""
+    stranger: bool = False
 
     @property
     def family(self) -> Family:
@@ -84,7 +89,8 @@ class Case:
 
     def passes(self, significance: float) -> bool:
         """Whether the dose-response is significant, given everything that was tried."""
-        return self.dose is not None and self.dose.familywise <= significance
+        level = significance * STRANGERS if self.stranger else significance
+        return self.dose is not None and self.dose.familywise <= level
 
 
 def verdict(case: Case, significance: float) -> Cause:
@@ -138,7 +144,7 @@ def decided(case: Case, significance: float) -> tuple[Tier, str]:
         return told
     if case.step:
         return "supported", case.step
-    if case.dose is not None and case.dose.familywise <= significance:
+    if case.passes(significance) and case.dose is not None:
         return _claimed(case, case.dose)
     if case.drives is not None:
         return "consistent", f"it explains {case.drives[1]:.0%} of the rise of {case.drives[0]}; {_unproven(case)}"
