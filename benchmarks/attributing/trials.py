@@ -21,7 +21,7 @@ SCRAPES_S = (5.0, 15.0, 30.0)
 ERRORS_S = (0.0, -60.0, 60.0, 120.0)
 """By how much the onset is wrong; the first is none."""
 FIRST_SEED = {"development": 500, "score": 10000}
-"""Development uses the seeds 500 to 999, the score those from 10000 on (others between 5000 and 9022 were seen once)."""
+"""Development uses the seeds 500 to 999, the score those from 10000 on (some from 5000 to 9022 were seen)."""
 
 
 @dataclass(frozen=True, slots=True)
