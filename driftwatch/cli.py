@@ -15,22 +15,21 @@ from typing import Any, Literal, get_args
 
 import click
 from click.core import ParameterSource
-from pydantic import ValidationError
 
 import driftwatch as dw
 from driftwatch import sinks
 from driftwatch._settings import default_toml
 from driftwatch.cli_outbox import outbox
 from driftwatch.cli_outbox import summary as delivered
+from driftwatch.cli_stored import stored_report
 from driftwatch.collector.command import collect
 from driftwatch.demo import recording
 from driftwatch.demo.show import watch
 from driftwatch.errors import DriftwatchError, InputError
 from driftwatch.explain import html
-from driftwatch.incidents.models import Format, Incident, Severity
+from driftwatch.incidents.models import Format, Severity
 from driftwatch.live.command import watch as watch_live
 from driftwatch.price import delays
-from driftwatch.report import Report
 from driftwatch.simulate import CONFOUNDERS, SHAPES
 from driftwatch.simulate import SEVERITIES as FELT
 from driftwatch.simulate import simulate as simulation
@@ -262,7 +261,7 @@ def budget(requests: tuple[str, ...], config: str | None, rate: float | None, js
 @click.option("--id", "id_", metavar="ID", help="Only this incident.")
 @click.option("--out", type=Output(), metavar="FILE", help="Write it there instead of printing it.")
 def explain(incidents: Path, format_: Format | Literal["json"], id_: str | None, out: Path | None) -> int:
-    """Say in words what is in INCIDENTS.JSON: what scan --json wrote, or one incident."""
+    """Say in words what is in INCIDENTS.JSON: what scan --json wrote, one incident, or an alert's lines."""
     stored = stored_report(incidents)
     chosen = [i for i in stored.incidents if id_ in (None, i.id)]
     if id_ and not chosen:
@@ -289,26 +288,6 @@ def config() -> int:
 
 app.add_command(watch_live)
 app.add_command(collect)
-
-
-def stored_report(path: Path) -> Report:
-    """Read incidents back from a report, a list of incidents, or one incident; only the first is a whole report.
-
-    Raises
-    ------
-    InputError
-        If the file holds something else; names the first wrong field.
-    """
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(stored, dict) and "incidents" in stored:
-            return Report.model_validate(stored)
-        return Report(incidents=tuple(map(Incident.model_validate, stored if isinstance(stored, list) else [stored])))
-    except ValidationError as error:
-        field = ".".join(map(str, error.errors()[0]["loc"]))
-        raise InputError(f"not an incident: '{field}': {error.errors()[0]['msg']}", source=str(path)) from error
-    except (ValueError, TypeError) as error:
-        raise InputError(f"not a JSON file of incidents ({error})", source=str(path)) from error
 
 
 @contextmanager

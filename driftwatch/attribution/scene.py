@@ -163,7 +163,7 @@ class Scene:
         if not np.any(asked):
             return None
         ratio = np.divide(computed, asked, out=np.full(len(asked), np.nan), where=asked > 0)
-        return Candidate(name, "mechanism", ratio, "of those asked for")
+        return Candidate(name, "mechanism", ratio, "x asked for")
 
     def host_memory(self, first: int, last: int) -> Floats:
         """Share of the host's memory in use, by tick; NaN where it is not measured."""

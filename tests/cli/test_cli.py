@@ -11,6 +11,9 @@ import pytest
 
 from driftwatch import Config
 from driftwatch.cli import progress_bar, run
+from driftwatch.incidents.models import Incident
+from driftwatch.sinks.facts import encoded, facts
+from driftwatch.sinks.jsonlines import MOST_BYTES
 
 
 @pytest.fixture
@@ -102,6 +105,23 @@ def test_explain_chooses_by_id(outcome, sample, tmp_path):
     assert status == 0
     assert first["id"] in page
     assert "another-one" in page
+
+
+def test_explain_reads_what_an_alert_wrote_line_by_line(outcome, sample, tmp_path):
+    """The last of each incident counts, as it is known last; a line that a crash cut short is left out."""
+    incident = Incident.model_validate_json(sample.read_text())
+    path = tmp_path / "incidents.jsonl"
+    told = [incident.model_copy(update={"id": name, "seq": seq}) for seq, name in ((1, "one"), (2, "one"), (1, "two"))]
+    lines = [encoded(facts(each, MOST_BYTES)) for each in told]
+    path.write_bytes(b"\n".join([lines[0], lines[1][:80], *lines[1:]]))
+    status, out, err = outcome("explain", path)
+    assert status == 0
+    assert [reference in out for reference in ("one, update 1", "one, update 2", "two, update 1")] == [
+        False,
+        True,
+        True,
+    ]
+    assert "line 2: left out" in err
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"id": "x"}', "3", "\x00"])
