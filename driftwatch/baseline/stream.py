@@ -10,15 +10,15 @@ import numpy as np
 
 from driftwatch.baseline.features import FEATURES, LOAD_SPAN, LONG_SPAN, Seen, Workload, load_of, work_of, workload_of
 from driftwatch.baseline.judged import Judged, Observed, SegmentSums
-from driftwatch.baseline.load import SLOWER, UsualLoad, less_load, slower
+from driftwatch.baseline.load import SLOWER, UsualLoad, slower
 from driftwatch.baseline.parts import by_part, parts_name, parts_of
-from driftwatch.baseline.pending import SLOWEST, Pending, Queue, counted, one_of, outside
+from driftwatch.baseline.pending import SLOWEST, Pending, Queue, one_of, outside
 from driftwatch.baseline.reuse import Asked, asked_of, expected_rise
 from driftwatch.baseline.senders import Senders
 from driftwatch.baseline.shares import Shares
-from driftwatch.baseline.tails import apart, surely
+from driftwatch.baseline.slowest import of_slowest, stray
 from driftwatch.baseline.tokens import tokens_of
-from driftwatch.baseline.tracks import bounded, by_segment, of_bursts, of_outcomes, of_users
+from driftwatch.baseline.tracks import bounded, by_segment, of_outcomes, of_users
 from driftwatch.baseline.warmup import STEP_SIGNALS, find_step, length, settling, without_outages, worth_of
 from driftwatch.baseline.workload import (
     BY_SENDER,
@@ -31,7 +31,7 @@ from driftwatch.baseline.workload import (
     measured,
 )
 from driftwatch.config import Learning
-from driftwatch.events.signals import BURSTS, BY_NAME, TAILS
+from driftwatch.events.signals import BY_NAME, TAILS
 from driftwatch.state import keep, take
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.robust import sums
@@ -231,7 +231,7 @@ class StreamBaseline:
                     seen, residual = self._residual(signal, ticks, workload, design, values)
                     self.asked.learn(asked_of(workload, seen, residual, first, last - first + 1))
                     self.asked.settle()
-                _stray(signal, model, ticks, design, values)
+                stray(signal, model, ticks, design, values)
                 model.settle_tails()
         self.seen.add(workload.cells, workload.requests)
         self.load.learn(workload.load, workload.requests)
@@ -280,17 +280,10 @@ class StreamBaseline:
                 allowed = expected_rise(float(model.coefficients[0]), *self.asked.beyond(asked))[tick - first]
             tracks[signal] = Observed(tick, value, total, raw, float(model.coefficients[0]), allowed)
             if signal in TAILS:
-                row = tick.searchsorted(at)
-                distance = apart(residual, value[row], total[row])
-                distances.append(counted(TAILS[signal], at, distance, values.count))
-                late = surely(value if allowed is None else value - allowed, total, model.scale)
-                distances.append(counted(BURSTS[signal], tick, late, np.ones(len(tick))))
-                slow = distance > max(model.tail.point, self.margins[signal])
-                hits = sums(row, values.count * slow, len(tick))
-                if "output" in BY_NAME[signal].given:
-                    hits = less_load(hits, total, more[tick - first])
-                tracks[TAILS[signal]] = Observed(tick, hits, total, hits / total)
-                tracks[BURSTS[signal]] = of_bursts(tick, late, model.bursts.point)
+                slow, strays = of_slowest(
+                    signal, model, tracks[signal], at, residual, values.count, more[tick - first], self.margins[signal]
+                )
+                tracks, distances = tracks | slow, distances + strays
             residual = bounded(residual, model.scale)
             segments[signal] = by_segment(ticks, values, residual)
             segments[parts_name(signal)] = by_part(ticks, part, values, residual)
@@ -354,12 +347,3 @@ class StreamBaseline:
         self.load.learn(part.workload.load, part.workload.requests)
         self.shares.add(part.workload.cells[:, 0], part.ticks.outcomes, part.workload.requests)
         self.learnt += float(part.workload.requests.sum())
-
-
-def _stray(signal: str, model: WorkloadModel, ticks: Ticks, design: Floats, values: Measured) -> None:
-    """Learn from a warm-up how far requests lie from the rest of their tick, and ticks from the others."""
-    residual, at = model.residual(design, values), ticks.tick[values.row]
-    tick, middle, total = by_tick(signal, at, residual, values.count, int(at[0]), int(at[-1] - at[0]) + 1)
-    row = tick.searchsorted(at)
-    model.tail.learn(apart(residual, middle[row], total[row]), values.count)
-    model.bursts.learn(surely(middle, total, model.scale), np.ones(len(middle)))

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from driftwatch.baseline.features import Workload
 from driftwatch.baseline.judged import Observed, SegmentSums
 from driftwatch.baseline.shares import Shares
-from driftwatch.baseline.tails import BURST
 from driftwatch.baseline.workload import Measured, by_tick
 from driftwatch.statistics.buckets import Floats, Ints
 from driftwatch.statistics.robust import sums
@@ -71,12 +70,6 @@ def of_users(workload: Workload, requests: Floats, first: int) -> dict[str, Obse
         asked = asked[found[0] - first]
         tracks["asked_tokens"] = Observed(found[0], asked, found[2], asked)
     return tracks
-
-
-def of_bursts(tick: Ints, late: Floats, point: float) -> Observed:
-    """Which ticks are slow."""
-    slow = (late > max(point, BURST)).astype(np.float64)
-    return Observed(tick, slow, np.ones(len(tick)), slow)
 
 
 def bounded(residual: Floats, scale: float) -> Floats:

@@ -11,13 +11,14 @@ from driftwatch.attribution.history import StreamHistory
 from driftwatch.baseline import Baseline, StreamBaseline, sender_of
 from driftwatch.config import Config
 from driftwatch.embedding.reading import TextReader
+from driftwatch.engine.lives import recovered, spoilt, tell
 from driftwatch.engine.muted import Muted, labels_in
 from driftwatch.events.columns import Batch, Markers, Metrics, Requests
-from driftwatch.events.signals import BY_NAME
-from driftwatch.incidents import Alarm, Life, join, log_loss_threshold, log_threshold, opened
+from driftwatch.incidents import Alarm, Life, log_loss_threshold, log_threshold
+from driftwatch.incidents.learnt import arrays_of, take_arrays
 from driftwatch.incidents.panel import margins_of
 from driftwatch.incidents.telemetry import Outage, Telemetry
-from driftwatch.incidents.watch import DOUBT, EPOCH, StreamWatch
+from driftwatch.incidents.watch import EPOCH, StreamWatch
 from driftwatch.ticks import TickBuilder, Ticks, empty
 from driftwatch.ticks.histograms import HistogramTicks
 from driftwatch.ticks.protocol import Ticking
@@ -181,7 +182,7 @@ class Engine:
             (a for w in self.watches.values() for a in w.alarms(self.threshold) if not self.telemetry.holds(a)),
             key=lambda a: (a.tick, -a.shift.log_e, a.stream, a.signal),
         )
-        return sorted(found + self._tell(alarms, last), key=lambda i: i.updated_at)
+        return sorted(found + tell(self, alarms, last), key=lambda i: i.updated_at)
 
     def watch(self, number: int) -> StreamWatch:
         """What watches a stream; begun if there is none yet."""
@@ -189,7 +190,7 @@ class Engine:
             title = self.builder.streams.title(number)
             self.watches[number] = self.fresh(title)
             if title in self.baseline.streams:
-                self.watches[number].restore(self.baseline.streams[title])
+                take_arrays(self.watches[number], self.baseline.streams[title])
             self.histories[title] = StreamHistory()
         return self.watches[number]
 
@@ -208,68 +209,28 @@ class Engine:
         number = next((k for k, watch in self.watches.items() if watch.title == title), None)
         return labels_in(title) if number is None else self.builder.streams.where(number)
 
-    def _tell(self, alarms: list[Alarm], last: int) -> list[Incident]:
-        found: list[Incident] = []
-        for alarm in alarms:
-            found += self._updates(alarm.tick - 1)
-            life = join(self.lives, alarm, self._ticks(self.config.incidents.together_s))
-            enough = self._by_title(alarm.stream).enough(alarm.test, self.threshold)
-            if life is not None and life.heard(alarm, enough):
-                continue
-            if life is None:
-                life = opened(alarm)
-                self.lives.append(life)
-            else:
-                life.take(alarm)
-            self._companions(life, alarm.tick)
-            found.append(self.record(life, alarm.tick))
-        return found + self._updates(last)
-
-    def _updates(self, last: int) -> list[Incident]:
-        """Looks that were planned up to this tick."""
-        found = []
-        for life in self.lives:
-            while life.resolved is None and life.next_update <= last:
-                tick = life.next_update
-                life.schedule(tick)
-                self._companions(life, tick)
-                found.append(self.record(life, tick))
-        return found
-
-    def _companions(self, life: Life, tick: int) -> None:
-        """Signals of its streams that moved too, with less evidence than an alarm of their own needs."""
-        for watch in self.watches.values():
-            if not any(stream == watch.title for stream, _ in life.alarms):
-                continue
-            for name in watch.hot:
-                if watch.evidence(name, tick) < DOUBT:
-                    continue
-                alarm = watch.look(name, tick)
-                if alarm is not None and alarm.shift.onset >= life.earliest - EPOCH:
-                    life.alarms.setdefault((alarm.stream, alarm.signal), alarm)
-
     def _boundary(self, last: int) -> list[Incident]:
         """Between epochs: recoveries, learning, and the end of warm-ups."""
         found = []
         for life in self.lives:
-            if life.resolved is None and (quiet := self._recovered(life, last)):
+            if life.resolved is None and (quiet := recovered(self, life, last)):
                 life.resolved, life.recovered, life.status = last, last - quiet, "resolved"
                 found.append(self.record(life, last))
                 for stream in {stream for stream, _ in life.alarms}:
-                    self._by_title(stream).restart()
+                    self.by_title(stream).restart()
         found += [self.record(life, last) for life in self.lives if self.muted.over(life.id, life.resolved, last)]
         found += [self.lost(o, last) for o in self.telemetry.outages if self.muted.over(o.id, o.resolved, last)]
-        for outage, tick in self.telemetry.boundary(last, self._quiet):
+        for outage, tick in self.telemetry.boundary(last, self.quiet):
             found.append(self.lost(outage, tick))
             if outage.resolved is not None:
                 for stream in {gone.source for gone in outage.gone} & self.histories.keys():
-                    self._by_title(stream).restart()
+                    self.by_title(stream).restart()
         for history in self.histories.values():
             history.settle(last + 1 - EPOCH)
         for watch in self.watches.values():
             self.rest()
             if watch.baseline.ready:
-                doubt, skip = watch.in_doubt(last), self._skip(watch.title, last)
+                doubt, skip = watch.in_doubt(last), spoilt(self, watch.title, last)
                 guard = _LONGEST_DOUBT if doubt else watch.guard
                 watch.learn(last + 1 - guard, skip, refit=not doubt and skip is None)
             elif (judged := watch.start(last)) is not None:
@@ -287,27 +248,8 @@ class Engine:
                 watch.start(now - 1, patient=False)
             if watch.baseline.ready:
                 watch.learn(now, None)
-        streams = {w.title: w.arrays() for w in self.watches.values() if w.baseline.ready}
+        streams = {w.title: arrays_of(w) for w in self.watches.values() if w.baseline.ready}
         return Baseline(streams, self.config.digest())
-
-    def _recovered(self, life: Life, last: int) -> int:
-        """For how many ticks all of its signals have been back; 0 if not."""
-        same = [a for a in life.alarms.values() if BY_NAME[a.signal].workload == (life.kind == "workload")]
-        if last - life.opened < self._quiet:
-            return 0  # the window would reach back to before the change
-        quiet = [self._by_title(alarm.stream).recovered(alarm, self._quiet, last) for alarm in same]
-        return max(quiet) if all(quiet) else 0
-
-    def _skip(self, stream: str, last: int) -> tuple[int, int] | None:
-        """Ticks of a stream that belong to an incident and are not learnt as healthy (a new workload is)."""
-        spans = [
-            (life.earliest, life.recovered if life.recovered is not None else last)
-            for life in self.lives
-            if any(title == stream and not BY_NAME[signal].workload for title, signal in life.alarms)
-        ] + self.telemetry.spans(stream, last)
-        spans += self._by_title(stream).spans()
-        recent = [s for s in spans if s[1] >= last - self._by_title(stream).guard - EPOCH]
-        return (min(s[0] for s in recent), max(s[1] for s in recent)) if recent else None
 
     def _forget(self, before: int) -> None:
         self.lives = [life for life in self.lives if life.resolved is None or life.resolved >= before]
@@ -355,16 +297,19 @@ class Engine:
 
     def again(self, alarm: Alarm, tick: int) -> Alarm:
         """An alarm as it is at a later tick."""
-        return self._by_title(alarm.stream).again(alarm, tick)
+        return self.by_title(alarm.stream).again(alarm, tick)
 
-    def _by_title(self, title: str) -> StreamWatch:
+    def by_title(self, title: str) -> StreamWatch:
+        """What watches the stream of this title."""
         return next(w for w in self.watches.values() if w.title == title)
 
     @property
-    def _quiet(self) -> int:
-        return max(EPOCH, self._ticks(self.config.incidents.quiet_s))
+    def quiet(self) -> int:
+        """Ticks for which signals must have been back before an incident is over."""
+        return max(EPOCH, self.ticks(self.config.incidents.quiet_s))
 
-    def _ticks(self, seconds: float) -> int:
+    def ticks(self, seconds: float) -> int:
+        """How many ticks that is."""
         return round(seconds / self.config.ticks.width_s)
 
 

@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 
 from driftwatch.baseline import Judged, StreamBaseline
 from driftwatch.baseline.judged import beside
-from driftwatch.baseline.learnt import arrays_of, take_arrays
 from driftwatch.config import Config
 from driftwatch.detectors import Shift, state_of, take_state
-from driftwatch.errors import StateError
 from driftwatch.events.signals import BY_NAME
 from driftwatch.incidents.allowed import Allowed
 from driftwatch.incidents.lasting import lasts, least_ticks
@@ -77,7 +75,7 @@ class StreamWatch:
         self.hot = {}
         said = self.text.advance(ticks.answered)
         if said is not None:
-            self._know_tests()
+            self.know_tests()
             self._update(said, self.text.panels)
         ticks = ticks.silent()
         if not self.baseline.ready:
@@ -87,7 +85,8 @@ class StreamWatch:
         self._update(judged, self.panels)
         return beside(judged, said)
 
-    def _know_tests(self) -> None:
+    def know_tests(self) -> None:
+        """Look up the tests anew where texts have brought some."""
         if len(self.tests) != sum(len(panel.signals) for panel in self._every):
             self.tests = signal_tests(self._every)
 
@@ -127,7 +126,7 @@ class StreamWatch:
         self.text.response.settle()
         judged = self.text.start()
         if judged is not None:
-            self._know_tests()
+            self.know_tests()
             self._begin(judged, self.text.panels, last)
         return judged
 
@@ -281,39 +280,6 @@ class StreamWatch:
         if skip is None:
             self.learnt_ticks = self.ticks
 
-    def arrays(self) -> dict[str, Floats]:
-        """What was learnt, as plain arrays."""
-        found = {f"baseline.{key}": value for key, value in arrays_of(self.baseline).items()}
-        found |= {f"text.{key}": value for key, value in self.text.arrays().items()}
-        ready = {name: test for name, test in self.tests.items() if test.ready}
-        return found | {f"detector.{name}": test.detector.learnt[test.column] for name, test in ready.items()}
-
-    def restore(self, arrays: Mapping[str, Floats]) -> None:
-        """Take over what was learnt elsewhere: watching starts at once.
-
-        Raises
-        ------
-        StateError
-            If something is missing.
-        """
-        try:
-            self._restore(arrays)
-        except KeyError as error:
-            raise StateError(
-                f"the baseline of {self.title} lacks {error}: learn it anew with 'driftwatch fit'"
-            ) from error
-
-    def _restore(self, arrays: Mapping[str, Floats]) -> None:
-        parts = {k.removeprefix("baseline."): v for k, v in arrays.items() if k.startswith("baseline.")}
-        take_arrays(self.baseline, parts)
-        said = {k.removeprefix("text."): v for k, v in arrays.items() if k.startswith("text.")}
-        if said:
-            self.text.restore(said)
-            self._know_tests()
-        for name, test in self.tests.items():
-            if f"detector.{name}" in arrays:
-                test.detector.restore(test.column, arrays[f"detector.{name}"])
-
     def keep(self) -> dict[str, Any]:
         """All that is known, to go on elsewhere as if nothing had happened."""
         kept = {name: getattr(self, name) for name in _STATE}
@@ -327,7 +293,7 @@ class StreamWatch:
         take(self.baseline, state["baseline"])
         if "text" in state:
             take(self.text, state["text"])
-            self._know_tests()
+            self.know_tests()
         for panel, arrays in zip(self.panels, state["detectors"], strict=True):
             take_state(panel.detector, arrays)
 

@@ -9,6 +9,7 @@ from driftwatch.config import Config, Learning
 from driftwatch.detectors import LocationDetector, ProportionDetector
 from driftwatch.events.signals import SIGNALS
 from driftwatch.incidents import log_threshold
+from driftwatch.incidents.learnt import arrays_of, take_arrays
 from driftwatch.incidents.panel import margins_of, panels_of, signal_tests, text_panels_of
 from driftwatch.incidents.watch import EPOCH, StreamWatch
 from driftwatch.ticks import TickBuilder
@@ -190,11 +191,11 @@ def test_more_traffic_is_no_doubt_about_health():
 def test_what_was_learnt_is_taken_over_by_name():
     watch, rest = watching(traffic(9))
     again = watch_of()
-    again.restore(watch.arrays())
+    take_arrays(again, arrays_of(watch))
     assert again.refused == ()
-    assert again.arrays().keys() == watch.arrays().keys()
-    for name, array in watch.arrays().items():
-        np.testing.assert_array_equal(again.arrays()[name], array)
+    assert arrays_of(again).keys() == arrays_of(watch).keys()
+    for name, array in arrays_of(watch).items():
+        np.testing.assert_array_equal(arrays_of(again)[name], array)
     judged, alarms = advanced(again, rest, LEARN, LEARN + 60)
     assert alarms == {}
     assert judged is not None
