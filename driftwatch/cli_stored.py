@@ -48,20 +48,18 @@ def _read(path: Path) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        read = {number: _value(line) for number, line in enumerate(text.splitlines(), start=1)}
-        found = [value for value in read.values() if value is not None]
-        if not found:
-            raise ValueError(error) from error
-    for number in (number for number, value in read.items() if value is None):
+        whole = error
+    found, broken = [], []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            broken.append(number)
+    if not found:
+        raise ValueError(whole) from whole
+    for number in broken:
         click.echo(f"driftwatch: {path}, line {number}: left out, it is not JSON", err=True)
     return found
-
-
-def _value(line: str) -> Any:
-    try:
-        return json.loads(line)
-    except json.JSONDecodeError:
-        return None
 
 
 def _incident(record: Any) -> Incident:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from driftwatch.attribution.causes.candidates import Candidate, Event
-from driftwatch.attribution.causes.find import find_causes
+from driftwatch.attribution.causes.find import _ordered, find_causes
 from driftwatch.config import Attribution
 from driftwatch.incidents.models import Cause
 
@@ -360,3 +360,43 @@ def test_a_drift_is_a_cause_where_the_signal_goes_with_it_by_what_it_can_pass_on
         causes = find_causes(excess, 200, [candidate], [], tick_s=5.0, settings=settings, seed=seed, signal="itl")
         found += any("all the way" in cause.reason for cause in supported(causes))
     assert (found >= 9) if known else (found == 0)
+
+
+def test_the_part_to_compute_counts_what_the_prefix_cache_did_not_find(made):
+    """No ups and downs that can be followed, and a step within what healthy times wander by: it is the same thing."""
+    right = {"prefill_share": 0, "ttft": 0}
+    for seed in range(10):
+        rng, n, onset = np.random.default_rng(seed), 420, 240
+        found = 0.55 + 0.05 * made.remembering(n, 0.9, rng) - 0.12 * (np.arange(n) >= onset)
+        excess = -0.8 * (found - 0.55) + 0.06 * rng.normal(size=n)
+        hits = Candidate("prefix_hit_rate", "mechanism", np.repeat(found[::6], 6), "share", "down")
+        for signal in right:
+            causes = find_causes(
+                excess, onset, [hits], [], tick_s=5.0, settings=Attribution(), seed=seed, signal=signal
+            )
+            right[signal] += causes[0].tier == "supported" and "all the way" in causes[0].reason
+    assert right["prefill_share"] >= 5
+    assert right["ttft"] == 0
+
+
+def test_a_drift_of_what_is_known_to_act_is_not_too_late_and_a_strangers_is():
+    rng, onset, tick = np.random.default_rng(0), 240, np.arange(400)
+    excess = np.where(tick >= onset, 0.4, 0.0) + 0.05 * rng.normal(size=400)
+    drift = 0.6 - 0.3 * np.clip((tick - onset) / 160, 0, 1) + 0.005 * rng.normal(size=400)
+    names = ("spec_decode_accept_rate", "a_rate_of_ours")
+    candidates = [Candidate(name, "mechanism", drift, "share", "down") for name in names]
+    causes = find_causes(excess, onset, candidates, [], tick_s=5.0, settings=Attribution(), seed=1, signal="itl")
+    late = {cause.name: "after the onset" in cause.reason and cause.tier == "ruled_out" for cause in causes}
+    assert late == dict(zip(names, (False, True), strict=True))
+
+
+@pytest.mark.parametrize(("tier", "first"), [("supported", "traffic"), ("consistent", "preemptions")])
+def test_a_driver_comes_behind_what_it_drives_unless_it_is_surer(tier, first):
+    chain = ("traffic{tenant=batch}", "preemptions", "ttft")
+    shared = {"share_low": 0.2, "share_high": 0.9, "lag_s": 0.0, "via": chain}
+    driven = Cause(name="preemptions", role="mechanism", tier="consistent", **shared)
+    driver = Cause(name="traffic", role="exogenous", tier=tier, scope={"tenant": "batch"}, **shared)
+    other = Cause(name="gpu_sm_clock", role="mechanism", tier="consistent", share_low=0.1, share_high=0.2, lag_s=0.0)
+    ordered = _ordered([other, driver, driven], 0.05)
+    assert ordered[0].name == first
+    assert ordered[1].name == ("preemptions" if first == "traffic" else "traffic")

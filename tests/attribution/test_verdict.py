@@ -6,8 +6,8 @@ import pytest
 from driftwatch.attribution.causes.candidates import Candidate, families
 from driftwatch.attribution.causes.dose import Dose
 from driftwatch.attribution.causes.effect import effect_of
-from driftwatch.attribution.causes.measure import _aside, _within_the_whole
-from driftwatch.attribution.causes.screening import Moved, Screened
+from driftwatch.attribution.causes.measure import _aside, _downstream, _within_the_whole
+from driftwatch.attribution.causes.screening import Moved, Screened, ran_short, screen
 from driftwatch.attribution.causes.shares import Share, family_term, shares, window_of
 from driftwatch.attribution.causes.verdict import Case, decided, verdict
 from driftwatch.config import Attribution
@@ -52,6 +52,34 @@ def test_two_mechanisms_explain_no_more_than_all_and_the_one_that_is_known_to_ac
     effect = effect_of(np.r_[np.zeros(100), np.ones(60)], 100, 5.0, Attribution(), "ttft")
     cases = [case("mechanism", name=name, sure=sure) for name in ("a", "preemptions")]
     assert [decided(c, 0.05)[0] for c in _within_the_whole(effect, cases)] == tiers
+
+
+@pytest.mark.parametrize(("sure", "tier"), [(0.4, "consistent"), (0.55, "supported")])
+def test_users_are_blamed_for_the_larger_part_or_not_at_all(sure, tier):
+    assert decided(case(sure=sure), 0.05)[0] == tier
+
+
+def family(values, name="kv_cache_usage", ceiling=1.0):
+    (found,) = families([Candidate(name, "mechanism", values, ceiling=ceiling)], 200, 1.0)
+    return found
+
+
+def test_a_cache_that_ran_short_later_may_have_moved_the_prefix_cache_all_the_same():
+    rng, tick = np.random.default_rng(0), np.arange(300)
+    short, roomy = (0.2 + 0.02 * rng.normal(size=300) + most * (tick >= 240) for most in (0.75, 0.3))
+    screened = [screen(family(values), 200, 5.0, late=220) for values in (short, roomy)]
+    assert all("after the onset" in s.out or "headroom" in s.out for s in screened)
+    assert [ran_short(s, 200) for s in screened] == [True, False]
+    hits = case("mechanism", name="prefix_hit_rate")
+    assert decided(_downstream(hits, [hits], [], 0.05), 0.05)[0] == "supported"
+    assert decided(_downstream(hits, [hits], [screened[0].family], 0.05), 0.05)[0] == "consistent"
+
+
+def test_what_is_known_to_act_may_drift_from_the_onset_on_and_what_is_not_must_step():
+    values = np.r_[np.zeros(200), np.linspace(0.0, 1.0, 100)] + 0.01 * np.random.default_rng(0).normal(size=300)
+    drifting = family(values, "spec_decode_accept_rate", None)
+    assert screen(drifting, 200, 5.0, late=210, drifts=True).out == ""
+    assert "after the onset" in screen(drifting, 200, 5.0, late=210).out
 
 
 def test_the_range_that_is_printed_allows_for_what_healthy_times_wander_by():
