@@ -400,3 +400,41 @@ def test_a_driver_comes_behind_what_it_drives_unless_it_is_surer(tier, first):
     ordered = _ordered([other, driver, driven], 0.05)
     assert ordered[0].name == first
     assert ordered[1].name == ("preemptions" if first == "traffic" else "traffic")
+
+
+@pytest.mark.parametrize("busier", [0.0, 60.0])
+def test_beside_a_known_mechanism_that_explains_nearly_all_nothing_else_is_claimed(made, busier):
+    """Our own series does follow the signal, and the clock has no ups and downs: but both cannot explain so much."""
+    for seed in range(6):
+        rng, onset, n = np.random.default_rng(seed), 240, 400
+        since = np.arange(n) >= onset
+        ours = 3.0 * since + 0.8 * made.remembering(n, 0.6, rng)
+        clock = np.where(since, 0.9e9, 1.4e9) + 1e6 * rng.normal(size=n)
+        excess = 0.4 * since + 0.06 * (ours - 3.0) * since + 0.03 * rng.normal(size=n)
+        traffic = 100.0 + busier * since + 10.0 * made.remembering(n, 0.5, rng)
+        candidates = [
+            Candidate("gpu_sm_clock", "mechanism", clock, "Hz", "down"),
+            Candidate("ours", "mechanism", ours),
+            Candidate("traffic", "exogenous", traffic, scope={"tenant": "chat"}),
+        ]
+        causes = find_causes(excess, onset, candidates, [], tick_s=5.0, settings=Attribution(), seed=seed, signal="itl")
+        assert [cause.name for cause in supported(causes)] == ["gpu_sm_clock"]
+        assert named(causes, "ours").reason.startswith("it moves together with gpu_sm_clock")
+
+
+def test_a_series_of_which_nothing_is_known_must_pass_a_stricter_level(made, monkeypatch):
+    def claimed() -> int:
+        found = 0
+        for seed in range(30):
+            rng, onset, n = np.random.default_rng(seed), 240, 340
+            since = np.arange(n) >= onset
+            ours = 3.0 * since + 0.8 * made.remembering(n, 0.6, rng)
+            excess = since * (0.2 + 0.03 * (ours - 3.0)) + 0.07 * rng.normal(size=n)
+            candidates = [Candidate("ours", "mechanism", ours)]
+            how = {"tick_s": 5.0, "settings": Attribution(), "seed": seed, "signal": "itl"}
+            found += bool(supported(find_causes(excess, onset, candidates, [], **how)))
+        return found
+
+    stricter = claimed()
+    monkeypatch.setattr("driftwatch.attribution.causes.verdict.STRANGERS", 1.0)
+    assert stricter < claimed()

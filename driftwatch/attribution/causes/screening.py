@@ -24,8 +24,6 @@ NEVER = 0.02
 """What is as high in fewer healthy stretches than this moved although its noise is as large."""
 HEADROOM = 0.7
 """Something that can run out does no harm below this share of its ceiling."""
-GROWING = ("engine_age",)
-"""What begins with an event and does harm as it grows, however long after."""
 UNDECIDED = "it moved, but hardly more than usual"
 
 
@@ -221,7 +219,7 @@ def _fullest(family: Family, members: tuple[Moved, ...], onset: int) -> float:
 def _too_late(
     family: Family, members: tuple[Moved, ...], onset: int, tick_s: float, late: int | None, drifts: bool
 ) -> str:
-    if late is None or family.head.name in GROWING:
+    if late is None:
         return ""
     when = beginning if drifts else turning_point
     turned = min(when(v) for v, moved in zip(family.values, members, strict=True) if moved.up)
